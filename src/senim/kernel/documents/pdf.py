@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typst
 
@@ -41,7 +42,7 @@ def preview(template: Path, data: Mapping[str, object], *, made_at: dt.datetime,
     return _compile(template, data, made_at, format="png", ppi=pixels_per_inch)
 
 
-def _compile(template: Path, data: Mapping[str, object], made_at: dt.datetime, **options: object) -> bytes:
+def _compile(template: Path, data: Mapping[str, object], made_at: dt.datetime, **options: Any) -> bytes:
     try:
         made = typst.compile(
             template,
