@@ -72,6 +72,7 @@ class AccountCode(IntEnum):
     CASH = 3
     SETTLEMENT = 4
     CAP_CONTROL = 5
+    CLEARING_HUB = 6
 
 
 class TransferCode(IntEnum):
