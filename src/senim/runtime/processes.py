@@ -1,0 +1,77 @@
+"""What the launcher and the supervisor share: children that cannot outlive their parent, and locks that the kernel frees."""
+
+import ctypes
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1
+POLL_SECONDS: Final = 0.02
+_libc: Final = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: the child must not allocate or import
+
+
+def die_with_parent(number: signal.Signals, unblock: Iterable[signal.Signals] = ()) -> Callable[[], None]:
+    """A ``preexec_fn`` that lets the kernel send ``number`` to the child when this thread's process ends.
+
+    It runs after the change of user, which would clear the wish. Call it from a thread that lives as long as the
+    process does: the kernel watches the thread.
+    """
+    parent = os.getpid()
+    masked = list(unblock)
+
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, masked)
+        if os.getppid() != parent:  # the parent died between fork and prctl
+            os._exit(1)
+
+    return prepare
+
+
+def open_lock(path: Path) -> int:
+    """Open (and make) the file of a lock, as a descriptor; made by root it belongs to the folder's owner."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor
+
+
+def try_lock(descriptor: int, kind: int, timeout_seconds: float = 0) -> bool:
+    """Take a lock of ``kind`` (``fcntl.LOCK_EX`` or ``LOCK_SH``); False when it is not free within the time."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        else:
+            return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the exclusive lock of ``path``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float, poll_seconds: float = POLL_SECONDS) -> bool:
+    """Poll ``condition``; False when it did not come true within the time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(poll_seconds)
+    return True
