@@ -1,4 +1,4 @@
-"""``senim``: the command line for everything. Commands are imported when they are called, so that ``--help`` is instant."""
+"""``senim``: the command line for everything. A command is imported when it is called, so that ``--help`` is instant."""
 
 import json
 import os
@@ -36,7 +36,7 @@ class Lazy:
 class LazyGroup(click.Group):
     """A group that imports a command only when that command is called."""
 
-    def __init__(self, *args: Any, commands_at: dict[str, Lazy], **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *args: Any, commands_at: dict[str, Lazy], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.commands_at = commands_at
 
@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         prepare(lazy)
         return _import(lazy, cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """List the commands by the table's own words."""
         rows = [(name, lazy.help) for name, lazy in self.commands_at.items()]
         rows += [(name, command.get_short_help_str(80)) for name, command in sorted(self.commands.items())]

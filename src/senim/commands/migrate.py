@@ -51,7 +51,7 @@ def _plan() -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _backwards in steps]
 
 
-def _sentence(planned: list[str], check_only: bool, seconds: Any) -> str:  # noqa: ANN401 - a number for print
+def _sentence(planned: list[str], check_only: bool, seconds: Any) -> str:
     if not planned:
         return "The database is up to date."
     if check_only:

@@ -118,7 +118,7 @@ def _setting(
     read: Callable[[str], Any] = _text,
     shown: str | None = None,
     secret: bool = False,
-) -> Any:  # noqa: ANN401 - a dataclass field takes the type of the attribute that it stands for
+) -> Any:
     """Declare one variable; ``shown`` is its default as the documents print it where the value itself is computed."""
     metadata = {"env": env, "meaning": meaning, "default": default, "read": read, "shown": shown, "secret": secret}
     return field(metadata=metadata, repr=not secret)
@@ -248,7 +248,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         ConfigurationError: a value cannot be used; ``fields`` name the variable and the reason.
     """
     source = os.environ if environ is None else environ
-    values = {variable.name: _read(variable, source) for variable in fields(Config)}
+    values: dict[str, Any] = {variable.name: _read(variable, source) for variable in fields(Config)}
     return Config(**values)
 
 

@@ -1,4 +1,4 @@
-"""What the launcher and the supervisor share: children that cannot outlive their parent, and locks that the kernel frees."""
+"""What launcher and supervisor share: children that cannot outlive their parent, and locks that the kernel frees."""
 
 import ctypes
 import fcntl

@@ -70,7 +70,7 @@ def pytest_unconfigure() -> None:
 
 def _is_stale(name: str) -> bool:
     match = RUN_NAME.match(name)
-    return bool(match) and _started(int(match.group(1))) != match.group(2)
+    return match is not None and _started(int(match.group(1))) != match.group(2)
 
 
 def _drop_stale_databases() -> None:

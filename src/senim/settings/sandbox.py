@@ -8,4 +8,4 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-STATIC_ROOT = None  # nothing is collected: the finders know the files
+STATIC_ROOT = None  # type: ignore[assignment]  # nothing is collected: the finders know the files

@@ -61,7 +61,7 @@ class Status:
 
 
 class Embedded:
-    """The server that lives under one data folder. Starting it twice, in any number of processes, is the same server."""
+    """The server that lives under one data folder. However often and wherever started, it is one server."""
 
     def __init__(
         self, data_dir: Path, *, name: str = "postgres", programs: Path | None = None, durable: bool = True

@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from senim.runtime.postgres.errors import DatabaseServerError
 from senim.runtime.postgres.place import PORT, Place
@@ -40,7 +40,15 @@ class Server:
             return
         draft = self.place.home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
-        command = [self.programs / "initdb", "-D", draft, "-U", SUPERUSER, "--auth=peer", "--data-checksums"]
+        command: list[str | Path] = [
+            self.programs / "initdb",
+            "-D",
+            draft,
+            "-U",
+            SUPERUSER,
+            "--auth=peer",
+            "--data-checksums",
+        ]
         command += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
         if not self.durable:
             command.append("--no-sync")
@@ -59,7 +67,7 @@ class Server:
         draft.rename(self.place.data)
 
     def write_settings(self) -> None:
-        """Write the files that PostgreSQL reads, anew at each start; ``local.conf`` beside them stays the operator's."""
+        """Write the files that PostgreSQL reads, anew at each start; ``local.conf`` beside them is yours."""
         self._write("postgresql.conf", settings_text(self.place.socket_dir, self.durable, self._compression()))
         self._write("pg_hba.conf", f"local all {SUPERUSER},{APPLICATION_ROLE} peer map=senim\n")
         users = dict.fromkeys(["root", self.place.owner.name])
@@ -104,7 +112,7 @@ class Server:
             process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.place.data],
                 **self._as_owner(),
-                preexec_fn=die_with_parent(signal.SIGINT, KEEPER_SIGNALS),
+                preexec_fn=die_with_parent(signal.SIGINT, KEEPER_SIGNALS),  # noqa: PLW1509 - the keeper has one thread here
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -121,7 +129,7 @@ class Server:
         return False
 
     def _clear_remains(self, waited_seconds: float) -> None:
-        """Remove what a killed server left: a lock file whose number now belongs to a stranger, children that linger."""
+        """Remove what a killed server left: a lock file whose number is a stranger's by now, children that linger."""
         lock = self.place.data / "postmaster.pid"
         lines = _lines(lock)
         alive = set(_processes_in(self.place.data))
@@ -137,10 +145,10 @@ class Server:
             for number in alive:
                 os.kill(number, signal.SIGQUIT)
 
-    def _as_owner(self) -> dict[str, object]:
+    def _as_owner(self) -> dict[str, Any]:
         """Arguments for a child that runs as the owner, with a plain environment in a folder that it may enter."""
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-        arguments: dict[str, object] = {"cwd": self.place.home, "env": environment, "umask": 0o077}
+        arguments: dict[str, Any] = {"cwd": self.place.home, "env": environment, "umask": 0o077}
         if not self.place.owner.is_me:
             arguments |= {"user": self.place.owner.uid, "group": self.place.owner.gid, "extra_groups": []}
         return arguments
