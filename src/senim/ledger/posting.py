@@ -1,0 +1,156 @@
+"""Posting: read and lock what a batch touches, let the rules decide, write the outcome. All inside the caller's
+transaction, one round of statements for the whole batch.
+
+There are two ways to the same end. The short way serves batches of plain transfers: their sums go to the balances in
+one UPDATE, whose answer proves that no order of these transfers could cross a limit; then the transfers are copied in.
+Where the proof fails, or for anything but plain transfers, the exact way decides every transfer by the rules.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection, Cursor
+from psycopg.errors import UniqueViolation
+from psycopg.rows import TupleRow
+
+from senim.ledger import codec
+from senim.ledger.columns import columns_of, transfers_of
+from senim.ledger.exact import Deltas, post_exactly
+from senim.ledger.types import Column, Results, Transfer, TransferColumns
+
+# Below this total no sum of a batch can come near the 63 bits of a column.
+PLAIN_TOTAL_MAX: Final = 2**60
+TOUCH: Final = "SELECT ledger_touch(%b, %b, %b, %s, %s)"
+
+
+def post(connection: Connection[TupleRow], transfers: Sequence[Transfer] | TransferColumns) -> Results:
+    """Create ``transfers`` in order, inside the caller's open transaction; one result per transfer, in order.
+
+    ``connection`` is a raw psycopg connection (with Django: ``connection.connection``) in READ COMMITTED. Nothing is
+    visible to others until the caller commits, and all of it vanishes if the caller rolls back. Any number of
+    processes may post at the same time: touched accounts are locked in the order of their ids until the transaction
+    ends, so a later ``post`` in the same transaction may deadlock with another writer (PostgreSQL then aborts one of
+    them: retry the transaction). Prefer one ``post`` with a whole batch; for many transfers use ``TransferColumns``.
+
+    Refusals are statuses, not exceptions. Raises ``LedgerContention`` when concurrent writers kept creating the same
+    ids; the transaction may be tried again.
+    """
+    count = transfers.count if isinstance(transfers, TransferColumns) else len(transfers)
+    if count == 0:
+        return Results(0, 0)
+    cur = codec.cursor(connection)
+    columns = transfers if isinstance(transfers, TransferColumns) else columns_of(transfers)
+    deltas = None
+    if columns is not None and _is_plain(columns):
+        deltas = _sum_by_account(columns)
+        first_timestamp = _touch(cur, deltas, columns)
+        if first_timestamp > 0 and _copy_plain(cur, columns, first_timestamp):
+            return Results(count, first_timestamp)
+        if first_timestamp < 0:
+            deltas = None
+    events = transfers_of(transfers) if isinstance(transfers, TransferColumns) else transfers
+    return post_exactly(cur, events, deltas)
+
+
+def _is_plain(columns: TransferColumns) -> bool:
+    """Whether the short way may try: nothing but amounts between different accounts, all valid by form."""
+    flags = columns.flags
+    if not isinstance(flags, int):
+        # A chain whose every transfer succeeds is no different from single transfers, if it is closed.
+        every = np.asarray(flags)
+        flags = int(np.bitwise_or.reduce(every)) & ~1 | int(every[-1] & 1)
+    if flags or columns.pending_id or not _is_zero(columns.timeout):
+        return False
+    if not isinstance(columns.ledger, int) or not 0 < columns.ledger < 2**32:
+        return False
+    codes = np.asarray(columns.code)
+    if codes.min() < 1 or codes.max() > 2**16 - 1:
+        return False
+    amounts = np.asarray(columns.amount, dtype=np.int64)
+    if amounts.min() < 0 or int(amounts.max()) * columns.count > PLAIN_TOTAL_MAX:
+        return False
+    ids = np.frombuffer(columns.id, dtype=np.uint64).reshape(-1, 2)
+    high_or_low, high_and_low = ids[:, 0] | ids[:, 1], ids[:, 0] & ids[:, 1]
+    if not high_or_low.all() or int(high_and_low.max()) == 2**64 - 1:
+        return False
+    debits = np.frombuffer(columns.debit_account_id, dtype=np.uint64).reshape(-1, 2)
+    credits_ = np.frombuffer(columns.credit_account_id, dtype=np.uint64).reshape(-1, 2)
+    return not bool((debits == credits_).all(axis=1).any())
+
+
+def _is_zero(column: Column) -> bool:
+    return not column if isinstance(column, int) else not np.asarray(column).any()
+
+
+def _sum_by_account(columns: TransferColumns) -> Deltas:
+    """The touched accounts in the order of their ids, with the sums of their debits and credits."""
+    count = columns.count
+    joined = columns.debit_account_id + columns.credit_account_id
+    keys = np.frombuffer(joined, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    is_first = np.empty(2 * count, dtype=bool)
+    is_first[0] = True
+    np.any(ordered[1:] != ordered[:-1], axis=1, out=is_first[1:])
+    starts = np.flatnonzero(is_first)
+    both: NDArray[np.int64] = np.zeros((2, 2 * count), dtype=np.int64)
+    both[0, :count] = columns.amount
+    both[1, count:] = columns.amount
+    sums = np.add.reduceat(both[:, order], starts, axis=1)
+    ids = np.frombuffer(joined, dtype=codec.UUID)[order[starts]].tobytes()
+    return Deltas(ids, sums[0], sums[1])
+
+
+def _touch(cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns) -> int:
+    assert isinstance(columns.ledger, int)
+    ledger = columns.ledger - 2**32 if columns.ledger >= 2**31 else columns.ledger
+    parameters = (
+        codec.uuid_array(deltas.account_ids),
+        codec.int8_array(deltas.debits),
+        codec.int8_array(deltas.credits),
+        ledger,
+        columns.count,
+    )
+    row = cur.execute(TOUCH, parameters).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _copy_plain(cur: Cursor[TupleRow], columns: TransferColumns, first_timestamp: int) -> bool:
+    """Write the proven transfers; False (and nothing written) when one of the ids is taken."""
+    count = columns.count
+    written: list[codec.CopyColumn] = [
+        ("timestamp", codec.UINT8, np.arange(first_timestamp, first_timestamp + count)),
+        ("amount", codec.UINT8, columns.amount),
+        ("ledger", codec.UINT4, _wrapped(columns.ledger, 32)),
+        ("code", codec.UINT2, _wrapped(columns.code, 16)),
+        ("flags", codec.UINT2, columns.flags),
+        ("id", codec.UUID, columns.id),
+        ("debit_account_id", codec.UUID, columns.debit_account_id),
+        ("credit_account_id", codec.UUID, columns.credit_account_id),
+    ]
+    if columns.user_data_128:
+        written.append(("user_data_128", codec.UUID, columns.user_data_128))
+    if not _is_zero(columns.user_data_64):
+        written.append(("user_data_64", codec.UINT8, _wrapped(columns.user_data_64, 64)))
+    if not _is_zero(columns.user_data_32):
+        written.append(("user_data_32", codec.UINT4, _wrapped(columns.user_data_32, 32)))
+    cur.execute("SAVEPOINT ledger_copy")
+    try:
+        codec.copy_rows(cur, "ledger_transfer", count, written)
+    except UniqueViolation:
+        cur.execute("ROLLBACK TO SAVEPOINT ledger_copy")
+        cur.execute("RELEASE SAVEPOINT ledger_copy")
+        return False
+    cur.execute("RELEASE SAVEPOINT ledger_copy")
+    return True
+
+
+def _wrapped(column: Column, bits: int) -> Column | NDArray[np.int32] | NDArray[np.int16]:
+    """Unsigned values in two's complement of ``bits``."""
+    if isinstance(column, int):
+        return column - 2**bits if column >= 2 ** (bits - 1) else column
+    signed = {64: codec.signed64, 32: codec.signed32, 16: codec.signed16}[bits]
+    return signed(column)
