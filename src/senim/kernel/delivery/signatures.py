@@ -25,7 +25,7 @@ from senim.errors import SenimError
 ED25519: Final = "ed25519"
 HMAC_SHA256: Final = "hmac-sha256"
 FRESHNESS_SECONDS: Final = 300
-"""A signature is taken for so long after (and, for clocks that run ahead, before) the moment it names as its creation."""
+"""How far the moment of creation that a signature names may lie behind us, or ahead where a clock runs fast."""
 SIGNATURE_FIELD_BYTES_MAX: Final = 1_024
 DERIVED: Final = frozenset((b"@method", b"@path", b"@query", b"@authority"))
 _SIGNATURE_BYTES: Final = {ED25519: 64, HMAC_SHA256: 32}

@@ -174,7 +174,7 @@ class Operation(models.Model):
     payee = models.ForeignKey(Participant, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False, null=True, verbose_name=_("Payee's bank"))
     debit_account = models.CharField(_("Debit account"), max_length=34, blank=True)
     credit_account = models.CharField(_("Credit account"), max_length=34, blank=True)
-    key = models.CharField(_("Participant's key"), max_length=64)
+    key = models.CharField(_("Participant's key"), max_length=64, db_collation="C")
     request_digest = models.BinaryField(max_length=16)
     end_to_end_id = models.CharField(_("End-to-end id"), max_length=35, blank=True)
     initiated_at = models.DateTimeField(_("Initiated"))

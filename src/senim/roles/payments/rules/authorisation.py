@@ -30,7 +30,7 @@ AMOUNT_TIYN_MAX: Final = 10**15
 """Ten trillion tenge: more than any payment, and far from where sums of a day would leave 64 bits."""
 CLOCK_AHEAD_MAX: Final = dt.timedelta(minutes=5)
 INITIATED_AGE_MAX: Final = dt.timedelta(days=30)
-"""An operation reaches the Centre online (PS-7.4); one initiated longer ago than this is a mistake, not a late arrival."""
+"""Operations reach the Centre online (PS-7.4); one initiated longer ago than this is a mistake, not a late arrival."""
 
 
 class OperationRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -117,7 +117,7 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=1_000)
-def bank(participant_id: int, bank_code: str, active: bool) -> Bank:  # noqa: FBT001 - a row of three columns
+def bank(participant_id: int, bank_code: str, active: bool) -> Bank:
     """Make a :class:`Bank` from a participant's row; the account ids follow from the bank code."""
     cash = participant_account_id(bank_code, Purpose.CASH).to_bytes(16, "big")
     clearing = participant_account_id(bank_code, Purpose.CLEARING).to_bytes(16, "big")
@@ -209,7 +209,7 @@ def _unknown(number: str, malformed: Reason) -> str:
 
 
 def _may(kind: Kind, initiator: Bank, payer: Bank, payee: Bank) -> bool:
-    """Whether the initiator may ask for it: only active participants take part, a transfer is the payer's bank's own."""
+    """Whether the initiator may ask for it: all banks must be active; a transfer is the payer's bank's own."""
     if not (initiator.active and payer.active and payee.active):
         return False
     return kind != Kind.TRANSFER or initiator.id == payer.id

@@ -82,6 +82,7 @@ class TransferCode(IntEnum):
     CAP_CHANGE = 11
     SETTLEMENT = 12
     OPENING_BALANCE = 13
+    CLOSING = 14
 
 
 LEDGER_KZT = 398
