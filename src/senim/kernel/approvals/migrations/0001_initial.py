@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,26 +14,83 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Approval',
+            name="Approval",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=64, verbose_name='Act')),
-                ('record_type', models.CharField(max_length=40, verbose_name='Kind of record')),
-                ('record_id', models.CharField(max_length=80, verbose_name='Record')),
-                ('title', models.CharField(max_length=200, verbose_name='Subject')),
-                ('payload', models.JSONField(default=dict)),
-                ('state', models.CharField(choices=[('waiting', 'Awaiting approval'), ('approved', 'Approved'), ('refused', 'Refused'), ('withdrawn', 'Withdrawn')], default='waiting', max_length=9, verbose_name='State')),
-                ('made_at', models.DateTimeField(verbose_name='Proposed')),
-                ('decided_at', models.DateTimeField(null=True, verbose_name='Decided')),
-                ('comment', models.CharField(blank=True, max_length=500, verbose_name='Comment')),
-                ('checker', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='Decided by')),
-                ('maker', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='Proposed by')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=64, verbose_name="Act")),
+                ("record_type", models.CharField(max_length=40, verbose_name="Kind of record")),
+                ("record_id", models.CharField(max_length=80, verbose_name="Record")),
+                ("title", models.CharField(max_length=200, verbose_name="Subject")),
+                ("payload", models.JSONField(default=dict)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Awaiting approval"),
+                            ("approved", "Approved"),
+                            ("refused", "Refused"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="waiting",
+                        max_length=9,
+                        verbose_name="State",
+                    ),
+                ),
+                ("made_at", models.DateTimeField(verbose_name="Proposed")),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="Decided")),
+                ("comment", models.CharField(blank=True, max_length=500, verbose_name="Comment")),
+                (
+                    "checker",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Decided by",
+                    ),
+                ),
+                (
+                    "maker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Proposed by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'approval',
-                'verbose_name_plural': 'approvals',
-                'indexes': [models.Index(fields=['state', '-made_at'], name='approval_state')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('checker__isnull', True), models.Q(('checker', models.F('maker')), _negated=True), _connector='OR'), name='approval_by_another'), models.CheckConstraint(condition=models.Q(models.Q(('checker__isnull', True), ('decided_at__isnull', True), ('state', 'waiting')), models.Q(('checker__isnull', True), ('decided_at__isnull', False), ('state', 'withdrawn')), models.Q(('checker__isnull', False), ('decided_at__isnull', False), ('state__in', ['approved', 'refused'])), _connector='OR'), name='approval_state_holds_together'), models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('kind', 'record_type', 'record_id'), name='approval_waits_once')],
+                "verbose_name": "approval",
+                "verbose_name_plural": "approvals",
+                "indexes": [models.Index(fields=["state", "-made_at"], name="approval_state")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("checker__isnull", True),
+                            models.Q(("checker", models.F("maker")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="approval_by_another",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("checker__isnull", True), ("decided_at__isnull", True), ("state", "waiting")),
+                            models.Q(("checker__isnull", True), ("decided_at__isnull", False), ("state", "withdrawn")),
+                            models.Q(
+                                ("checker__isnull", False),
+                                ("decided_at__isnull", False),
+                                ("state__in", ["approved", "refused"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="approval_state_holds_together",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "waiting")),
+                        fields=("kind", "record_type", "record_id"),
+                        name="approval_waits_once",
+                    ),
+                ],
             },
         ),
     ]

@@ -4,64 +4,119 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Seal',
+            name="Seal",
             fields=[
-                ('sequence', models.BigIntegerField(help_text='1, 2, 3, ... without a gap.', primary_key=True, serialize=False)),
-                ('event_id', models.BigIntegerField(unique=True)),
-                ('digest', models.BinaryField(max_length=32)),
-                ('sealed_at', models.DateTimeField()),
+                (
+                    "sequence",
+                    models.BigIntegerField(help_text="1, 2, 3, ... without a gap.", primary_key=True, serialize=False),
+                ),
+                ("event_id", models.BigIntegerField(unique=True)),
+                ("digest", models.BinaryField(max_length=32)),
+                ("sealed_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Unsealed',
+            name="Unsealed",
             fields=[
-                ('event_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ("event_id", models.BigIntegerField(primary_key=True, serialize=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80, verbose_name='Event')),
-                ('actor_kind', models.CharField(choices=[('staff', 'Staff'), ('job', 'Job'), ('peer', 'Organisation'), ('command', 'Command line'), ('client', 'Client')], max_length=8)),
-                ('actor', models.CharField(help_text='Stable identifier of who acted, within its kind.', max_length=80)),
-                ('actor_label', models.CharField(max_length=140, verbose_name='User')),
-                ('address', models.CharField(blank=True, max_length=45, verbose_name='Network address')),
-                ('record_type', models.CharField(max_length=40, verbose_name='Kind of record')),
-                ('record_id', models.CharField(max_length=80, verbose_name='Record')),
-                ('began_at', models.DateTimeField(verbose_name='Began')),
-                ('ended_at', models.DateTimeField(verbose_name='Ended')),
-                ('outcome', models.CharField(choices=[('succeeded', 'Succeeded'), ('refused', 'Refused'), ('failed', 'Failed')], max_length=9, verbose_name='Result')),
-                ('reason', models.CharField(blank=True, max_length=255, verbose_name='Reason')),
-                ('data', models.JSONField(default=dict)),
-                ('operating_day', models.DateField(null=True, verbose_name='Operating day')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80, verbose_name="Event")),
+                (
+                    "actor_kind",
+                    models.CharField(
+                        choices=[
+                            ("staff", "Staff"),
+                            ("job", "Job"),
+                            ("peer", "Organisation"),
+                            ("command", "Command line"),
+                            ("client", "Client"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "actor",
+                    models.CharField(help_text="Stable identifier of who acted, within its kind.", max_length=80),
+                ),
+                ("actor_label", models.CharField(max_length=140, verbose_name="User")),
+                ("address", models.CharField(blank=True, max_length=45, verbose_name="Network address")),
+                ("record_type", models.CharField(max_length=40, verbose_name="Kind of record")),
+                ("record_id", models.CharField(max_length=80, verbose_name="Record")),
+                ("began_at", models.DateTimeField(verbose_name="Began")),
+                ("ended_at", models.DateTimeField(verbose_name="Ended")),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("succeeded", "Succeeded"), ("refused", "Refused"), ("failed", "Failed")],
+                        max_length=9,
+                        verbose_name="Result",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
+                ("data", models.JSONField(default=dict)),
+                ("operating_day", models.DateField(null=True, verbose_name="Operating day")),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'indexes': [models.Index(fields=['-began_at'], name='event_began'), models.Index(fields=['record_type', 'record_id', '-began_at'], name='event_record'), models.Index(fields=['actor', '-began_at'], name='event_actor'), models.Index(fields=['name', '-began_at'], name='event_name')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('name', ''), _negated=True), models.Q(('actor', ''), _negated=True), models.Q(('actor_label', ''), _negated=True), models.Q(('record_type', ''), _negated=True), models.Q(('record_id', ''), _negated=True)), name='event_attributes_filled'), models.CheckConstraint(condition=models.Q(('ended_at__gte', models.F('began_at'))), name='event_ends_after_it_began'), models.CheckConstraint(condition=models.Q(('outcome__in', ['succeeded', 'refused', 'failed'])), name='event_outcome_known'), models.CheckConstraint(condition=models.Q(('actor_kind__in', ['staff', 'job', 'peer', 'command', 'client'])), name='event_actor_kind_known')],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "indexes": [
+                    models.Index(fields=["-began_at"], name="event_began"),
+                    models.Index(fields=["record_type", "record_id", "-began_at"], name="event_record"),
+                    models.Index(fields=["actor", "-began_at"], name="event_actor"),
+                    models.Index(fields=["name", "-began_at"], name="event_name"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("name", ""), _negated=True),
+                            models.Q(("actor", ""), _negated=True),
+                            models.Q(("actor_label", ""), _negated=True),
+                            models.Q(("record_type", ""), _negated=True),
+                            models.Q(("record_id", ""), _negated=True),
+                        ),
+                        name="event_attributes_filled",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ended_at__gte", models.F("began_at"))), name="event_ends_after_it_began"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("outcome__in", ["succeeded", "refused", "failed"])),
+                        name="event_outcome_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("actor_kind__in", ["staff", "job", "peer", "command", "client"])),
+                        name="event_actor_kind_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Head',
+            name="Head",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.BigIntegerField()),
-                ('digest', models.BinaryField(max_length=32)),
-                ('signed_at', models.DateTimeField()),
-                ('signature', models.TextField(help_text="Compact JWS over sequence, digest and time, by the deployment's signing key.")),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sequence", models.BigIntegerField()),
+                ("digest", models.BinaryField(max_length=32)),
+                ("signed_at", models.DateTimeField()),
+                (
+                    "signature",
+                    models.TextField(
+                        help_text="Compact JWS over sequence, digest and time, by the deployment's signing key."
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['sequence'], name='head_sequence')],
+                "indexes": [models.Index(fields=["sequence"], name="head_sequence")],
             },
         ),
     ]

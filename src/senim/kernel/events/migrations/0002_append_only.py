@@ -25,8 +25,10 @@ DROP FUNCTION events_refuse_change() CASCADE;
 def guard(table: str) -> str:
     """Triggers that refuse any change of the rows of ``table``."""
     return f"""
-CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION events_refuse_change();
-CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION events_refuse_change();
+CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
+    FOR EACH ROW EXECUTE FUNCTION events_refuse_change();
+CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}
+    FOR EACH STATEMENT EXECUTE FUNCTION events_refuse_change();
 """
 
 
@@ -34,4 +36,6 @@ class Migration(migrations.Migration):
     """Triggers on the event, seal and head tables."""
 
     dependencies = [("events", "0001_initial")]
-    operations = [migrations.RunSQL(GUARD + guard("events_event") + guard("events_seal") + guard("events_head"), UNGUARD)]
+    operations = [
+        migrations.RunSQL(GUARD + guard("events_event") + guard("events_seal") + guard("events_head"), UNGUARD)
+    ]
