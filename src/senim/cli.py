@@ -1,4 +1,4 @@
-"""``senim``: the command line for everything. A command is imported when it is called, so that ``--help`` is instant."""
+"""``senim``: the command line for everything. A command is imported when it is called: ``--help`` is instant."""
 
 import json
 import os
@@ -64,16 +64,10 @@ def prepare(lazy: Lazy) -> None:
     """Set Django up, and start the embedded database unless only help is asked for."""
     if not lazy.django:
         return
+    from senim.commands import prepare_django
     from senim.runtime.config import load
-    from senim.runtime.postgres import database_url
 
-    config = load()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"senim.settings.{config.mode}")
-    if lazy.database and "--help" not in sys.argv:
-        database_url(config=config)
-    import django
-
-    django.setup()
+    prepare_django(load(), database=lazy.database and "--help" not in sys.argv)
 
 
 def _import(lazy: Lazy, name: str) -> click.Command:
@@ -96,7 +90,7 @@ BENCHES: Final = {
 }
 COMMANDS: Final = {
     "sandbox": Lazy("senim.sandbox.cli:command", "The market on one machine: everything, with example data."),
-    "up": Lazy("senim.commands.up:command", "One deployment: its pages, its centre and its worker."),
+    "up": Lazy("senim.commands.up:command", "One deployment: its pages, its centre and its worker.", django=False),
     "migrate": Lazy("senim.commands.migrate:command", "Bring the database to this version."),
     "ledger": Lazy("senim.ledger.cli:command", "Apply events to the ledger, verify it."),
     "payments": Lazy("senim.roles.payments.cli:command", "Participants, files, operating days."),
@@ -169,5 +163,5 @@ def _tell(code: str, message: str, fields: dict[str, object], exit_code: int, ar
         error = {"code": code, "message": message, "fields": fields}
         click.echo(json.dumps({"error": error}, ensure_ascii=False, default=str))
     else:
-        click.echo(f"senim: {' '.join(message.split())}", err=True)
+        click.echo(f"senim: {message.strip()}", err=True)
     return exit_code

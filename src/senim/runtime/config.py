@@ -274,8 +274,7 @@ def secret_key(config: Config) -> str:
         return _key_from_file(config.secret_key_file)
     if config.production:
         raise ConfigurationError(
-            "SENIM_SECRET_KEY_FILE: production needs a secret key; make one with "
-            "`python3 -c 'import secrets; print(secrets.token_urlsafe(64))'` into a file of mode 0600",
+            "there is no secret key: SENIM_SECRET_KEY_FILE and SENIM_SECRET_KEY are empty",
             variable="SENIM_SECRET_KEY_FILE",
         )
     return _key_made_once(config.data_dir / "secret-key")

@@ -11,6 +11,7 @@ from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
 POLL_SECONDS: Final = 0.02
+TCP_LISTEN: Final = "0A"
 _libc: Final = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: the child must not allocate or import
 
 
@@ -32,12 +33,32 @@ def die_with_parent(number: signal.Signals, unblock: Iterable[signal.Signals] = 
     return prepare
 
 
-def open_lock(path: Path) -> int:
-    """Open (and make) the file of a lock, as a descriptor; made by root it belongs to the folder's owner."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def bind_to_parent(number: signal.Signals) -> None:
+    """Let the kernel send ``number`` to this process when its parent dies; for processes that a library starts."""
+    _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def give_to_folder_owner(path: Path) -> None:
+    """Let what root made belong to the folder's owner, so that a later start as that user can work with it."""
     if os.geteuid() == 0:
         folder = path.parent.stat()
-        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+
+
+def open_lock(path: Path) -> int:
+    """Open (and make) the file of a lock, as a descriptor."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    give_to_folder_owner(path)
+    return descriptor
+
+
+def open_log(path: Path, flags: int = os.O_APPEND) -> int:
+    """Open (and make) a log file and its folder, both closed to others, as a descriptor."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        give_to_folder_owner(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
+    give_to_folder_owner(path)
     return descriptor
 
 
@@ -75,3 +96,32 @@ def wait_until(condition: Callable[[], bool], timeout_seconds: float, poll_secon
             return False
         time.sleep(poll_seconds)
     return True
+
+
+def process_listening_on(port: int) -> str:
+    """Name and number of the process that listens on a TCP port of this machine, as far as this user may see it."""
+    sockets = {
+        f"socket:[{columns[9]}]"
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for columns in _rows(Path(table))
+        if columns[3] == TCP_LISTEN and int(columns[1].rpartition(":")[2], 16) == port
+    }
+    for entry in Path("/proc").iterdir() if sockets else []:
+        if entry.name.isdecimal() and _holds(entry, sockets):
+            name = (entry / "comm").read_text(encoding="utf-8", errors="replace").strip()
+            return f"{name} (process {entry.name})"
+    return ""
+
+
+def _rows(table: Path) -> list[list[str]]:
+    try:
+        return [line.split() for line in table.read_text(encoding="ascii").splitlines()[1:]]
+    except OSError:
+        return []
+
+
+def _holds(process: Path, sockets: set[str]) -> bool:
+    try:
+        return any(str(descriptor.readlink()) in sockets for descriptor in (process / "fd").iterdir())
+    except OSError:  # another user's, or it ended meanwhile
+        return False

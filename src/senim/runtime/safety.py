@@ -48,10 +48,19 @@ def require_safe(config: Config) -> None:
     Raises:
         UnsafeError: with each problem and its remedy in the message.
     """
-    errors = [finding for finding in findings(config) if finding.level == "error"]
+    refuse_errors(findings(config))
+
+
+def refuse_errors(found: list[Finding]) -> None:
+    """Raise when something found is an error.
+
+    Raises:
+        UnsafeError: with each problem and its remedy on a line of its own.
+    """
+    errors = [finding for finding in found if finding.level == "error"]
     if errors:
-        told = "; ".join(f"{finding.problem} ({finding.remedy})" for finding in errors)
-        raise UnsafeError(f"unsafe for production: {told}", findings=[finding.id for finding in errors])
+        lines = [f"- {finding.problem}. Remedy: {finding.remedy}." for finding in errors]
+        raise UnsafeError("\n".join(["this is not safe for production:", *lines]), findings=[one.id for one in errors])
 
 
 def mark_sandbox(config: Config) -> None:

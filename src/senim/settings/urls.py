@@ -5,14 +5,10 @@ from importlib.util import find_spec
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from senim.settings import health
-
 PARTS = ["senim.kernel.console.urls", "senim.kernel.delivery.urls"]
 PARTS += [f"senim.roles.{role}.urls" for role in settings.CONFIG.roles]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready, name="health-ready"),
     path("i18n/", include("django.conf.urls.i18n")),
     *(path("", include(part)) for part in PARTS if find_spec(part)),
 ]

@@ -107,6 +107,13 @@ class Embedded:
                 self._hold = None
         return wait_until(lambda: not is_locked(self.place.home / KEEPER_LOCK), wait_seconds)
 
+    def hold_descriptor(self) -> int:
+        """The descriptor whose lock keeps the server running, for a program that takes this process's place."""
+        self.start()
+        if self._hold is None:
+            raise DatabaseServerError("the database server is not held")
+        return self._hold
+
     def status(self) -> Status:
         """What the server does now, without starting it."""
         kept = is_locked(self.place.home / KEEPER_LOCK)

@@ -19,7 +19,7 @@ from typing import Final
 from senim.errors import SenimError
 from senim.runtime.postgres.place import Owner, Place
 from senim.runtime.postgres.server import KEEPER_SIGNALS, Server
-from senim.runtime.processes import open_lock, try_lock
+from senim.runtime.processes import give_to_folder_owner, open_lock, open_log, try_lock
 
 KEEPER_LOCK: Final = "keeper.lock"
 USERS_LOCK: Final = "users.lock"
@@ -109,6 +109,7 @@ class Keeper:
         fields = {"state": state, "message": message, "token": self.token, "keeper": os.getpid()}
         fields["postmaster"] = self.process.pid if self.process else 0
         draft.write_text(json.dumps(fields), encoding="utf-8")
+        give_to_folder_owner(draft)
         draft.replace(path)
 
 
@@ -128,8 +129,7 @@ def main() -> None:
 
 
 def _speak_into(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = open_log(log)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

@@ -97,12 +97,16 @@ def _home(data_dir: Path, name: str) -> Path:
 
 def _owner(home: Path) -> Owner:
     """The owner of an existing database stays; a new one is this user's, or for root an unprivileged user's."""
-    if (home / "data").exists():
-        account = pwd.getpwuid((home / "data").stat().st_uid)
-    elif os.geteuid() == 0:
+    uid = home.stat().st_uid if home.exists() else os.geteuid()
+    if uid == 0 and os.geteuid() == 0:
         return _step_down_user()
-    else:
-        account = pwd.getpwuid(os.geteuid())
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        raise FolderError(
+            f"the user with number {uid} has no name on this machine, and PostgreSQL needs one (see /etc/passwd)",
+            uid=uid,
+        ) from None
     if os.geteuid() not in (0, account.pw_uid):
         raise FolderError(
             f"{home} belongs to the user {account.pw_name}; run as that user or choose another SENIM_DATA_DIR",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from senim.runtime.postgres.errors import DatabaseServerError
 from senim.runtime.postgres.place import PORT, Place
-from senim.runtime.processes import POLL_SECONDS, die_with_parent
+from senim.runtime.processes import POLL_SECONDS, die_with_parent, open_log
 
 SUPERUSER: Final = "postgres"
 APPLICATION_ROLE: Final = "senim"
@@ -104,11 +104,10 @@ class Server:
             process.wait()
 
     def _spawn(self) -> "tuple[subprocess.Popen[bytes], int]":
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as log:
-            position = log.tell()
+        with os.fdopen(open_log(self.log), "ab") as log:
+            position = log.seek(0, os.SEEK_END)
             process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.place.data],
                 **self._as_owner(),
