@@ -13,6 +13,7 @@ from senim.ledger.expiry import expire_pending
 from senim.ledger.history import Statement, StatementLine, balance_at, statement
 from senim.ledger.posting import post
 from senim.ledger.queries import get_account_balances, get_account_transfers, lookup_transfers
+from senim.ledger.sealing import SealReport, seal, seal_all
 from senim.ledger.types import (
     Account,
     AccountBalance,
@@ -26,6 +27,7 @@ from senim.ledger.types import (
     TransferColumns,
     TransferFlags,
 )
+from senim.ledger.verify import Finding, Report, verify
 
 __all__ = [
     "Account",
@@ -33,8 +35,11 @@ __all__ = [
     "AccountFilter",
     "AccountFlags",
     "FilterFlags",
+    "Finding",
+    "Report",
     "Result",
     "Results",
+    "SealReport",
     "Statement",
     "StatementLine",
     "Status",
@@ -49,5 +54,8 @@ __all__ = [
     "lookup_accounts",
     "lookup_transfers",
     "post",
+    "seal",
+    "seal_all",
     "statement",
+    "verify",
 ]

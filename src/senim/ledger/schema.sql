@@ -91,6 +91,14 @@ CREATE TABLE ledger_seal (
 );
 ALTER TABLE ledger_seal ALTER COLUMN leaves SET STORAGE EXTERNAL;
 
+-- Where the sealing stood when it last looked: the clock, and the number of a transaction begun after that reading.
+-- Once every transaction below that number has ended, no row with a timestamp up to that clock can still appear.
+CREATE TABLE ledger_tick (
+    id smallint PRIMARY KEY DEFAULT 0 CHECK (id = 0),
+    clock bigint NOT NULL,
+    transaction xid8 NOT NULL
+);
+
 -- Which transfers touched an account, one row per account and seal: built behind the posting, by the sealing.
 CREATE TABLE ledger_entry (
     account_id uuid NOT NULL,

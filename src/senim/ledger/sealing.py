@@ -1,0 +1,147 @@
+"""The hash chain, built behind the posting so that no writer waits for it.
+
+A seal covers the rows of one table up to a timestamp. Rows become visible in the order of commits, not of timestamps,
+so a seal may only reach as far as nothing can still appear (the frontier). It is found without any lock: one call
+notes the clock and then its own transaction number; whoever held an older timestamp had a lower number. When a later
+call sees that all lower numbers have ended, everything up to the noted clock is final.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow
+
+from senim.ledger import codec
+
+ACCOUNTS: Final = 0
+TRANSFERS: Final = 1
+TABLES: Final = {ACCOUNTS: "ledger_account", TRANSFERS: "ledger_transfer"}
+ROWS_PER_SEAL: Final = 131_072
+GENESIS: Final = bytes(32)
+
+LOCK: Final = "SELECT pg_try_advisory_xact_lock(7248, 'ledger_clock'::regclass::oid::int)"
+READ_FRONTIER: Final = "SELECT clock FROM ledger_tick WHERE transaction <= pg_snapshot_xmin(pg_current_snapshot())"
+READ_CLOCK: Final = "SELECT last_value FROM ledger_clock"
+WRITE_TICK: Final = (
+    "INSERT INTO ledger_tick (clock, transaction) VALUES (%s, pg_current_xact_id()) "
+    "ON CONFLICT (id) DO UPDATE SET clock = excluded.clock, transaction = excluded.transaction"
+)
+READ_HEAD: Final = (
+    "SELECT number, timestamp_last, frontier, root FROM ledger_seal WHERE kind = %s ORDER BY number DESC LIMIT 1"
+)
+# Any timestamp would do as the end of a seal; one that is about ROWS_PER_SEAL rows away keeps seals of one size.
+READ_STEP: Final = (
+    'SELECT "timestamp" FROM {table} WHERE "timestamp" > %(after)s AND "timestamp" <= %(frontier)s '
+    "OFFSET %(rows)s LIMIT 1"
+)
+# A row at or before the previous frontier is none of ours, unless it was imported with an old timestamp: whatever else
+# turns up there was put in behind the ledger's back, and must not get into the chain.
+IN_SEAL: Final = (
+    '"timestamp" > %(after)s AND "timestamp" <= %(until)s AND ("timestamp" > %(previous_frontier)s OR flags & {imported} <> 0)'
+)
+IMPORTED_FLAG: Final = {ACCOUNTS: 16, TRANSFERS: 256}
+# root = SHA-256(previous root, kind, number, number of rows, SHA-256(digests of the rows in the order of timestamps))
+ROOT: Final = (
+    "sha256(%(previous)s::bytea || int2send(%(kind)s::smallint) || int8send(%(number)s::bigint) "
+    "|| int4send(count(*)::integer) || sha256(string_agg(digest, ''::bytea)))"
+)
+LEAVES: Final = "string_agg(int8send(\"timestamp\") || substring(digest FROM 1 FOR 8), ''::bytea)"
+DIGESTS: Final = (
+    '(SELECT "timestamp", ledger_digest(t) AS digest FROM {table} t WHERE {in_seal} ORDER BY "timestamp", id) AS ordered'
+)
+WRITE_SEAL: Final = (
+    "INSERT INTO ledger_seal (kind, number, timestamp_first, timestamp_last, frontier, row_count, leaves, previous, root) "
+    f"SELECT %(kind)s, %(number)s, min(\"timestamp\"), max(\"timestamp\"), %(until)s, count(*), {LEAVES}, %(previous)s, {ROOT} "
+    f"FROM {DIGESTS} HAVING count(*) > 0 RETURNING row_count, timestamp_last, root"
+)
+WRITE_ENTRIES: Final = (
+    "INSERT INTO ledger_entry (account_id, seal, timestamp_first, timestamp_last, transfer_ids) "
+    'SELECT account_id, %(number)s, min("timestamp"), max("timestamp"), array_agg(id) FROM ('
+    'SELECT s.account_id, t.id, t."timestamp" FROM ledger_transfer t '
+    "CROSS JOIN LATERAL (VALUES (t.debit_account_id), (t.credit_account_id)) AS s (account_id) "
+    "WHERE {in_seal} AND t.failed_status IS NULL "
+    'ORDER BY s.account_id, t."timestamp") AS touched GROUP BY account_id'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What one call of ``seal`` did: rows sealed, and the timestamp (ns) up to which the ledger is final."""
+
+    row_count: int
+    frontier: int
+    is_complete: bool
+
+
+def in_seal(kind: int) -> str:
+    """The condition that says which rows belong to a seal."""
+    return IN_SEAL.format(imported=IMPORTED_FLAG[kind])
+
+
+def seal(connection: Connection[TupleRow], seals_max: int = 8) -> SealReport:
+    """Seal what has become final, at most ``seals_max`` seals of a kind; one transaction of its own (or the caller's).
+
+    A worker calls this each second; a call seals what the call before it saw. Where another sealer is at work it does
+    nothing. Never blocks writers and never waits for them; a transaction left open for long holds the chain back.
+    """
+    with connection.transaction():
+        cur = codec.cursor(connection)
+        row = cur.execute(LOCK).fetchone()
+        if row is None or not row[0]:
+            return SealReport(0, 0, is_complete=False)
+        row = cur.execute(READ_FRONTIER).fetchone()
+        frontier = int(row[0]) if row else 0
+        counts = [_seal_kind(cur, kind, frontier, seals_max) for kind in (ACCOUNTS, TRANSFERS)]
+        row = cur.execute(READ_CLOCK).fetchone()
+        assert row is not None
+        cur.execute(WRITE_TICK, (row[0],))
+        is_complete = all(complete for _, complete in counts)
+        return SealReport(sum(count for count, _ in counts), frontier, is_complete)
+
+
+def seal_all(connection: Connection[TupleRow], patience_seconds: float = 10.0) -> SealReport:
+    """Seal everything that was committed before this call; waits up to ``patience_seconds`` for writers under way."""
+    row = connection.execute(READ_CLOCK).fetchone()
+    assert row is not None
+    target, until, sealed = row[0], time.monotonic() + patience_seconds, 0
+    while True:
+        report = seal(connection)
+        sealed += report.row_count
+        if (report.frontier >= target and report.is_complete) or time.monotonic() > until:
+            return SealReport(sealed, report.frontier, report.is_complete and report.frontier >= target)
+        if not report.row_count:
+            time.sleep(0.005)
+
+
+def _seal_kind(cur: Cursor[TupleRow], kind: int, frontier: int, seals_max: int) -> tuple[int, bool]:
+    """Rows sealed, and whether the frontier was reached."""
+    row = cur.execute(READ_HEAD, (kind,)).fetchone()
+    number, after, previous_frontier, previous = row if row else (-1, 0, 0, GENESIS)
+    table, condition = TABLES[kind], in_seal(kind)
+    sealed = 0
+    for _ in range(seals_max):
+        step = READ_STEP.format(table=table)
+        found = cur.execute(step, {"after": after, "frontier": frontier, "rows": ROWS_PER_SEAL}).fetchone()
+        until = int(found[0]) if found else frontier
+        parameters = {
+            "kind": kind,
+            "number": number + 1,
+            "previous": bytes(previous),
+            "previous_frontier": previous_frontier,
+            "after": after,
+            "until": until,
+        }
+        written = cur.execute(WRITE_SEAL.format(table=table, in_seal=condition), parameters).fetchone()
+        if written is None:
+            return sealed, True
+        if kind == TRANSFERS:
+            cur.execute(WRITE_ENTRIES.format(in_seal=condition), parameters)
+        number += 1
+        sealed += written[0]
+        after, previous = written[1], written[2]
+        previous_frontier = until
+        if found is None:
+            return sealed, True
+    return sealed, False
