@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "senim.kernel.access.middleware.AccessMiddleware",
 ]
 
 ROOT_URLCONF = "senim.settings.urls"
@@ -98,11 +99,12 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+LOGIN_URL = "access:sign_in"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "senim.kernel.access.validators.Length", "OPTIONS": {"min_length": 12}},
+    {"NAME": "senim.kernel.access.validators.NotCommon"},
+    {"NAME": "senim.kernel.access.validators.NotOneself"},
+    {"NAME": "senim.kernel.access.validators.Varied"},
 ]
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -132,6 +134,8 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
     },
 }
+
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"  # each part's jobs.py
 
 LANGUAGE_CODE = CONFIG.language
 LANGUAGES = [("kk", _("Kazakh")), ("ru", _("Russian")), ("en", _("English"))]

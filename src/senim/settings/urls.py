@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-PARTS = ["senim.kernel.console.urls", "senim.kernel.delivery.urls"]
+PARTS = ["senim.kernel.access.urls", "senim.kernel.console.urls", "senim.kernel.delivery.urls"]
 PARTS += [f"senim.roles.{role}.urls" for role in settings.CONFIG.roles]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -11,3 +11,11 @@ class AccessConfig(AppConfig):
     label = "access"
     verbose_name = _("Staff and access")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Begin every session with its clock, however it came to be signed in."""
+        from django.contrib.auth.signals import user_logged_in
+
+        from senim.kernel.access import sessions
+
+        user_logged_in.connect(sessions.on_sign_in, dispatch_uid="senim.kernel.access.sessions")

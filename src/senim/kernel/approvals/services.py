@@ -72,7 +72,7 @@ def propose(
     return approval
 
 
-def decide(approval_id: int, *, checker: "Staff", approve: bool, comment: str = "") -> "Approval":
+def decide(approval_id: int, checker: "Staff", *, approve: bool, comment: str = "") -> "Approval":
     """Approve or refuse a waiting act, and carry out what that means, in one transaction.
 
     Of two checkers at once one decides and the other learns that it is decided.
@@ -102,8 +102,8 @@ def decide(approval_id: int, *, checker: "Staff", approve: bool, comment: str = 
     return approval
 
 
-def withdraw(approval_id: int, *, maker: "Staff", comment: str = "") -> "Approval":
-    """Take one's own proposal back while it waits; the handler's ``on_withdraw``, if it has one, undoes what it prepared.
+def withdraw(approval_id: int, maker: "Staff", comment: str = "") -> "Approval":
+    """Take one's own proposal back while it waits; its handler's ``on_withdraw``, if there is one, undoes the rest.
 
     Raises:
         Approval.DoesNotExist: there is no such act.
