@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from senim.roles.payments.messages import fields, stream, writing
 from senim.roles.payments.messages.errors import SchemaViolated, UnknownMessage
+from senim.roles.payments.messages.parts import Parts
 from senim.roles.payments.messages.values import (
     Agent,
     GroupStatus,
@@ -118,8 +119,7 @@ class Reader:
         if layout.kind != "pacs.002":
             raise UnknownMessage("The file is not a pacs.002.", definition=layout.document)
         self.layout = layout
-        tags = frozenset({"GrpHdr", "OrgnlGrpInfAndSts", "TxInfAndSts"})
-        self._elements = stream.elements(whole, layout, tags, validate=True)
+        self._elements = iter(Parts(whole, layout))
         self._first: Any = None
         self.report = self._begin()
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from senim.kernel.values.money import CURRENCY, to_decimal
 from senim.roles.payments.messages import fields, stream, writing
-from senim.roles.payments.messages.errors import Place, Problem, SchemaViolated, UnknownMessage
+from senim.roles.payments.messages.errors import Place, Problem, UnknownMessage
 from senim.roles.payments.messages.pacs002 import Writable
+from senim.roles.payments.messages.parts import Parts
 from senim.roles.payments.messages.values import BusinessHeader, CreditTransfer, Group
 
 DEFINITION: Final = "pacs.008.001.08"
@@ -25,42 +26,53 @@ EXACT: Final = Context(prec=60)
 """Room for the sum of any number of amounts of eighteen digits, with all their decimals."""
 
 
+EMPTY_GROUP: Final = Group("", None, None, None, None, "", None, "", "")
+"""Stands for the header of a message that has none."""
+
+
 class Reader:
     """A pacs.008 being read: ``layout``, ``header`` and ``group`` are there at once, iterating gives the transfers.
 
-    Without ``validate`` nothing is checked but that it is XML: for a second reading of what was validated, and to find
-    what can be found in a file that was refused.
+    What was read counts only when the iteration has come to its end. ``validate`` and ``problems`` are as in ``Parts``.
 
     Raises:
         MessageRefused: FF01; also while iterating.
     """
 
-    def __init__(self, source: stream.Readable | bytes, *, validate: bool = True) -> None:
+    def __init__(
+        self, source: stream.Readable | bytes, *, validate: bool = True, problems: list[Problem] | None = None
+    ) -> None:
         self.layout, whole = stream.begin(stream.readable(source))
         if self.layout.kind != "pacs.008":
             raise UnknownMessage("The file is not a pacs.008.", definition=self.layout.document)
         self.header: BusinessHeader | None = None
-        self._elements = stream.elements(whole, self.layout, frozenset({"GrpHdr", RECORD}), validate=validate)
-        self.group = self._begin()
+        self.group = EMPTY_GROUP
+        self._names = _Names(self.layout.tag(""))
+        self._parts = iter(Parts(whole, self.layout, validate=validate, problems=problems))
+        self._first = self._begin()
 
-    def _begin(self) -> Group:
-        for element in self._elements:
+    def _begin(self) -> CreditTransfer | None:
+        """Read up to the first transaction, which comes after the header in every valid message."""
+        for element in self._parts:
             name = stream.local_name(element)
             if name == "AppHdr":
                 self.header = fields.business_header(element)
             elif name == "GrpHdr":
-                return fields.group(element)
-            else:
-                break
-        raise SchemaViolated("The message does not begin with its group header.")
+                self.group = fields.group(element)
+            elif element.tag == self._names.record:
+                return self._names.transfer(element, 1)
+        return None
 
     def __iter__(self) -> Iterator[CreditTransfer]:
-        names = _Names(self.layout.tag(""))
-        index = 0
-        for element in self._elements:
-            if element.tag == names.record:
+        if self._first is None:
+            return
+        first, self._first = self._first, None
+        yield first
+        index = 1
+        for element in self._parts:
+            if element.tag == self._names.record:
                 index += 1
-                yield names.transfer(element, index)
+                yield self._names.transfer(element, index)
 
     @property
     def sender_bic(self) -> str:

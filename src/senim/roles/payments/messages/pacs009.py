@@ -9,6 +9,7 @@ from typing import Any, Final
 from senim.kernel.values.money import CURRENCY, BadAmount, parse_amount, to_decimal
 from senim.roles.payments.messages import fields, schema, stream, writing
 from senim.roles.payments.messages.errors import MessageRefused, Place, SchemaViolated, TotalsDiffer, UnknownMessage
+from senim.roles.payments.messages.parts import Parts
 from senim.roles.payments.messages.values import Agent, Group, Instruction, SettlementMessage
 
 DEFINITION: Final = "pacs.009.001.08"
@@ -78,7 +79,7 @@ def read(source: stream.Readable | bytes) -> SettlementMessage:
         raise UnknownMessage("The file is not a pacs.009.", definition=layout.document)
     group: Group | None = None
     instructions: list[Instruction] = []
-    for element in stream.elements(whole, layout, frozenset({"GrpHdr", "CdtTrfTxInf"}), validate=True):
+    for element in Parts(whole, layout):
         name = stream.local_name(element)
         if name == "GrpHdr":
             group = fields.group(element)

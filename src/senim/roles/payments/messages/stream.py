@@ -6,7 +6,6 @@ libxml2's own bounds (nesting 256, one text 10 MB) stay on, and a record may tak
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol
@@ -19,7 +18,6 @@ from senim.roles.payments.messages.errors import (
     MessageTooLarge,
     NotXml,
     Place,
-    SchemaViolated,
     UnknownMessage,
 )
 
@@ -41,7 +39,7 @@ SAFE: dict[str, Any] = {
 }
 ENCODINGS = {b"utf-8", b"utf8", b"us-ascii"}
 XML_DECLARATION = re.compile(rb"<\?xml\s[^?>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._\-]+)[\"']")
-NAMESPACE_IN_TEXT = re.compile(r"\{[^{}]*\}")
+NAMESPACE_IN_TEXT = re.compile(r"\{[^{}]*:[^{}]*\}")
 
 
 class Readable(Protocol):
@@ -103,6 +101,7 @@ def begin(stream: Readable) -> tuple[Layout, Replayed]:
     Raises:
         MessageRefused: not XML, forbidden XML, or no message known here within the first mebibyte.
     """
+    etree.clear_error_log()
     head = b""
     parser: etree.XMLPullParser | None = None
     while len(head) < HEAD_BYTES_MAX:
@@ -192,83 +191,20 @@ def check_prolog(head: bytes) -> bool:
         position = end + len(closing)
 
 
-def feed(parser: etree.XMLPullParser, chunk: bytes) -> None:
-    """Give a parser bytes, or with none its end.
+def feed(parser: etree.XMLPullParser, chunk: bytes) -> Any:
+    """Give a parser bytes, or with none its end, and get the root then.
+
+    No schema is ever plugged into the parser itself: lxml then takes a truncated file for a whole one.
 
     Raises:
         NotXml: the bytes are not well-formed, with the line.
     """
     try:
-        if chunk:
-            parser.feed(chunk)
-        else:
-            parser.close()
+        return parser.feed(chunk) if chunk else parser.close()
     except etree.XMLSyntaxError as error:
-        if parser.error_log and all(entry.domain_name == "SCHEMASV" for entry in parser.error_log):
-            return  # a schema's word at the end; whoever asked for validation reads the log
-        raise not_xml(error) from None
-
-
-def not_xml(error: etree.XMLSyntaxError) -> NotXml:
-    """A parser's complaint as a refusal with its line."""
-    return NotXml(f"The file is not well-formed XML: {error.msg or 'it ends too early'}.", place=Place(error.lineno))
-
-
-def elements(stream: Readable, layout: Layout, tags: frozenset[str], *, validate: bool) -> Iterator[Any]:
-    """Every element of ``tags`` that stands directly in the message, and the header, as each ends; then it is forgotten.
-
-    ``tags`` are local names of the message's parts (``GrpHdr``, ``CdtTrfTxInf``). Elements that only look like them,
-    deeper down in supplementary data, are not given out. With ``validate`` nothing after a violation is given out.
-
-    Raises:
-        NotXml: not well-formed, with the line.
-        SchemaViolated: against the schema; ``senim.roles.payments.messages.check`` finds out where.
-        MessageTooLarge: one record takes more than ``RECORD_BYTES_MAX``.
-        UnknownMessage: more than one message in the file.
-    """
-    wanted = [layout.tag(name) for name in tags]
-    parser = etree.XMLPullParser(
-        events=("end",), tag=[*wanted, "{*}AppHdr", "{*}Document"], schema=layout.compiled() if validate else None, **SAFE
-    )
-    held_bytes, ended = 0, False
-    while True:
-        chunk = stream.read(CHUNK_BYTES)
-        held_bytes += len(chunk)
-        feed(parser, chunk)
-        if validate and (log := parser.error_log):
-            raise SchemaViolated(plain(log[0].message), reason="FF01")
-        for _, element in parser.read_events():
-            held_bytes = len(chunk)
-            ended = _one_document(element, layout, ended=ended)
-            if _belongs(element, layout):
-                yield element
-            _forget(element, layout)
-        if held_bytes > RECORD_BYTES_MAX:
-            raise MessageTooLarge(f"One part of the message takes more than {RECORD_BYTES_MAX} bytes.", limit_bytes=RECORD_BYTES_MAX)
-        if not chunk:
-            return
-
-
-def _one_document(element: Any, layout: Layout, *, ended: bool) -> bool:
-    """Whether the message has ended, refusing a second one in the same file."""
-    if local_name(element) != "Document":
-        return ended
-    if ended:
-        raise UnknownMessage("The file holds more than one message.", place=Place(element.sourceline, path_of(element)))
-    return depth_of(element) == layout.depth
-
-
-def _belongs(element: Any, layout: Layout) -> bool:
-    name = local_name(element)
-    if name == "AppHdr":
-        return depth_of(element) <= layout.depth + 1 and not _inside_document(element)
-    if name == "Document":
-        return False
-    return depth_of(element) == layout.depth + 2
-
-
-def _inside_document(element: Any) -> bool:
-    return any(local_name(each) == "Document" for each in element.iterancestors())
+        last = error.error_log.last_error if not error.lineno else None  # some errors are told only at the end, without words
+        text, line = (last.message, last.line) if last is not None else (error.msg or "it ends too early", error.lineno)
+        raise NotXml(f"The file is not well-formed XML: {text.strip()}.", place=Place(line or None)) from None
 
 
 def depth_of(element: Any) -> int:
@@ -277,16 +213,6 @@ def depth_of(element: Any) -> int:
     while (element := element.getparent()) is not None:
         depth += 1
     return depth
-
-
-def _forget(element: Any, layout: Layout) -> None:
-    """Let go of a finished part and of everything before it."""
-    if depth_of(element) != layout.depth + 2:
-        return
-    element.clear(keep_tail=False)
-    parent = element.getparent()
-    while element.getprevious() is not None:
-        del parent[0]
 
 
 def path_of(element: Any, below: Any = None) -> str:
