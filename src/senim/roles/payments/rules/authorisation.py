@@ -38,6 +38,7 @@ class OperationRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     ``id`` is the participant's own key of the operation (1 to 64 characters), under which it is carried out once.
     A top-up names no debit account and a cash withdrawal no credit account: there the initiator's cash stands.
+    ``objection`` is a reason that was found against it on the way in (by a file's date, say): it is refused for that.
     """
 
     id: str
@@ -50,6 +51,7 @@ class OperationRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     debit_account: str = ""
     credit_account: str = ""
     end_to_end_id: str = ""
+    objection: str = ""
 
 
 class Outcome(IntEnum):
@@ -160,7 +162,7 @@ def account_of(number: str) -> tuple[bytes, str] | None:
 def plan(request: OperationRequest, received_at: dt.datetime, banks: Directory) -> Plan:
     """Judge one operation by itself and find its accounts and banks."""
     initiator = banks.by_id[request.initiator_id]
-    reason = _against_terms(request, received_at)
+    reason = request.objection or _against_terms(request, received_at)
     if request.kind == Kind.TOP_UP:
         payer, debit = initiator, initiator.cash
     else:
