@@ -92,7 +92,7 @@ def report(figures: Sequence[Figure], as_json: bool) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def _rounded(value: float | None) -> Any:  # noqa: ANN401 - None stays None
+def _rounded(value: float | None) -> Any:
     if value is None:
         return None
     return round(value) if abs(value) >= 1000 else round(value, 3)

@@ -5,7 +5,6 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from csp.constants import NONE, SELF
-from django.utils.translation import gettext_lazy as _
 
 from senim.runtime.config import load, secret_key
 from senim.runtime.postgres import planned_url
@@ -138,7 +137,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"  # each part's jobs.py
 
 LANGUAGE_CODE = CONFIG.language
-LANGUAGES = [("kk", _("Kazakh")), ("ru", _("Russian")), ("en", _("English"))]
+LANGUAGES = [("kk", "Қазақша"), ("ru", "Русский"), ("en", "English")]  # each in itself, whatever the page's language
 LANGUAGE_COOKIE_NAME = "senim_language"
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
