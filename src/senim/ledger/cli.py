@@ -31,7 +31,7 @@ def connected() -> Iterator[psycopg.Connection[TupleRow]]:
         yield connection
 
 
-class Id(click.ParamType):
+class Id(click.ParamType[int]):
     """A 128-bit id: decimal, or a UUID."""
 
     name = "id"
@@ -49,7 +49,7 @@ class Id(click.ParamType):
         return number
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime | int]):
     """An ISO 8601 moment with its offset, or nanoseconds since 1970."""
 
     name = "moment"

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Int8Array(bytes):
 
 
 class _ReadyDumper(Dumper):
-    format: ClassVar[Format] = Format.BINARY
+    format = Format.BINARY
 
     def dump(self, obj: bytes) -> Buffer:
         return obj
@@ -77,7 +77,7 @@ def uuid_array(ids: bytes) -> UuidArray:
     rows = np.empty(count, dtype=[("length", ">i4"), ("value", UUID)])
     rows["length"] = 16
     rows["value"] = np.frombuffer(ids, dtype=UUID)
-    return UuidArray(ARRAY_HEADER.pack(1 if count else 0, 0, UUID_OID, count, 1) + rows.tobytes() if count else _empty(UUID_OID))
+    return UuidArray(ARRAY_HEADER.pack(1, 0, UUID_OID, count, 1) + rows.tobytes() if count else _empty(UUID_OID))
 
 
 def int8_array(values: Sequence[int] | NDArray[np.int64]) -> Int8Array:

@@ -9,8 +9,8 @@ from senim.ledger.types import STORAGE_MAX, Column, Transfer, TransferColumns
 
 
 def columns_of(transfers: Sequence[Transfer]) -> TransferColumns | None:
-    """The columns of ``transfers``; None where a value needs the exact way (an amount above 63 bits, mixed ledgers)."""
-    ids, debits, credits_, amounts, pendings, data_128, data_64, data_32, timeouts, ledgers, codes, flags, timestamps = (
+    """The columns of ``transfers``; None where a value needs the exact way (above 63 bits, mixed ledgers)."""
+    (ids, debits, credits_, amounts, pendings, data_128, data_64, data_32, timeouts, ledgers, codes, flags, timestamps) = (
         zip(*transfers, strict=True)
     )
     if max(amounts) > STORAGE_MAX or any(pendings) or any(timestamps) or any(timeouts) or len(set(ledgers)) > 1:

@@ -87,7 +87,7 @@ class Deltas:
         return dict(zip(ids, zip(self.debits.tolist(), self.credits.tolist(), strict=True), strict=True))
 
 
-class _StateMoved(Exception):  # noqa: N818 it is a signal, not an error
+class _StateMoved(Exception):
     """Something that decided which accounts to lock was created meanwhile: start again."""
 
 

@@ -72,7 +72,7 @@ def balance_at(connection: Connection[TupleRow], account_id: int, moment: dateti
 def _balance_at(cur: Cursor[TupleRow], account_id: int, timestamp: int) -> AccountBalance:
     row = cur.execute(READ_BALANCES, {"account": UUID(int=account_id), "moment": timestamp}).fetchone()
     assert row is not None
-    return AccountBalance(*row, timestamp=timestamp)
+    return AccountBalance(row[0], row[1], row[2], row[3], timestamp)
 
 
 def statement(

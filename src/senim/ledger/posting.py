@@ -152,5 +152,6 @@ def _wrapped(column: Column, bits: int) -> Column | NDArray[np.int32] | NDArray[
     """Unsigned values in two's complement of ``bits``."""
     if isinstance(column, int):
         return column - 2**bits if column >= 2 ** (bits - 1) else column
-    signed = {64: codec.signed64, 32: codec.signed32, 16: codec.signed16}[bits]
-    return signed(column)
+    if bits == 64:
+        return codec.signed64(column)
+    return codec.signed32(column) if bits == 32 else codec.signed16(column)

@@ -39,7 +39,8 @@ READ_STEP: Final = (
 # A row at or before the previous frontier is none of ours, unless it was imported with an old timestamp: whatever else
 # turns up there was put in behind the ledger's back, and must not get into the chain.
 IN_SEAL: Final = (
-    '"timestamp" > %(after)s AND "timestamp" <= %(until)s AND ("timestamp" > %(previous_frontier)s OR flags & {imported} <> 0)'
+    '"timestamp" > %(after)s AND "timestamp" <= %(until)s '
+    'AND ("timestamp" > %(previous_frontier)s OR flags & {imported} <> 0)'
 )
 IMPORTED_FLAG: Final = {ACCOUNTS: 16, TRANSFERS: 256}
 # root = SHA-256(previous root, kind, number, number of rows, SHA-256(digests of the rows in the order of timestamps))
@@ -49,11 +50,14 @@ ROOT: Final = (
 )
 LEAVES: Final = "string_agg(int8send(\"timestamp\") || substring(digest FROM 1 FOR 8), ''::bytea)"
 DIGESTS: Final = (
-    '(SELECT "timestamp", ledger_digest(t) AS digest FROM {table} t WHERE {in_seal} ORDER BY "timestamp", id) AS ordered'
+    '(SELECT "timestamp", ledger_digest(t) AS digest FROM {table} t WHERE {in_seal} '
+    'ORDER BY "timestamp", id) AS ordered'
 )
 WRITE_SEAL: Final = (
-    "INSERT INTO ledger_seal (kind, number, timestamp_first, timestamp_last, frontier, row_count, leaves, previous, root) "
-    f"SELECT %(kind)s, %(number)s, min(\"timestamp\"), max(\"timestamp\"), %(until)s, count(*), {LEAVES}, %(previous)s, {ROOT} "
+    "INSERT INTO ledger_seal "  # noqa: S608 constant parts
+    "(kind, number, timestamp_first, timestamp_last, frontier, row_count, leaves, previous, root) "
+    'SELECT %(kind)s, %(number)s, min("timestamp"), max("timestamp"), %(until)s, '
+    f"count(*), {LEAVES}, %(previous)s, {ROOT} "
     f"FROM {DIGESTS} HAVING count(*) > 0 RETURNING row_count, timestamp_last, root"
 )
 WRITE_ENTRIES: Final = (
@@ -118,7 +122,7 @@ def seal_all(connection: Connection[TupleRow], patience_seconds: float = 10.0) -
 def _seal_kind(cur: Cursor[TupleRow], kind: int, frontier: int, seals_max: int) -> tuple[int, bool]:
     """Rows sealed, and whether the frontier was reached."""
     row = cur.execute(READ_HEAD, (kind,)).fetchone()
-    number, after, previous_frontier, previous = row if row else (-1, 0, 0, GENESIS)
+    number, after, previous_frontier, previous = row or (-1, 0, 0, GENESIS)
     table, condition = TABLES[kind], in_seal(kind)
     sealed = 0
     for _ in range(seals_max):

@@ -235,7 +235,11 @@ class Results(Sequence[Result]):
     __slots__ = ("_count", "_statuses", "_timestamps", "first_timestamp")
 
     def __init__(
-        self, count: int, first_timestamp: int, statuses: list[Status] | None = None, timestamps: list[int] | None = None
+        self,
+        count: int,
+        first_timestamp: int,
+        statuses: list[Status] | None = None,
+        timestamps: list[int] | None = None,
     ) -> None:
         self._count = count
         self.first_timestamp = first_timestamp

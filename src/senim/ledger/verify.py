@@ -37,8 +37,8 @@ READ_SEALS: Final = (
     "WHERE kind = %s ORDER BY number"
 )
 RECOMPUTE: Final = (
-    f"SELECT count(*), {ROOT}, {LEAVES} = (SELECT leaves FROM ledger_seal WHERE kind = %(kind)s AND number = %(number)s) "
-    f"FROM {DIGESTS}"
+    f"SELECT count(*), {ROOT}, {LEAVES} = "  # noqa: S608 constant parts
+    f"(SELECT leaves FROM ledger_seal WHERE kind = %(kind)s AND number = %(number)s) FROM {DIGESTS}"
 )
 READ_LEAVES: Final = "SELECT leaves FROM ledger_seal WHERE kind = %s AND number = %s"
 READ_ROWS: Final = (
@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What ``verify`` saw. ``heads`` are the newest roots of the two chains: keep them elsewhere to prove them later."""
+    """What ``verify`` saw. ``heads`` are the newest roots of the two chains: note them elsewhere now and then."""
 
     accounts: int = 0
     transfers: int = 0
@@ -128,7 +128,8 @@ def _verify_chain(cur: Cursor[TupleRow], kind: int, report: Report, tell: Progre
             report.add(Finding("removed", "ledger_seal", detail=f"{table}: seals {expected_number} to {number - 1}"))
             previous = bytes(stored_previous)
         elif bytes(stored_previous) != previous:
-            report.add(Finding("changed", "ledger_seal", str(number), detail=f"{table}: not chained to the seal before"))
+            detail = f"{table}: not chained to the seal before"
+            report.add(Finding("changed", "ledger_seal", str(number), detail=detail))
         parameters = {
             "kind": kind,
             "number": number,
@@ -203,7 +204,8 @@ def _removed(cur: Cursor[TupleRow], kind: int, number: int, timestamps: list[int
         ids = [str(row[0].int) for row in cur.execute(READ_VANISHED_ACCOUNTS).fetchall()]
     known = len(timestamps) == 1 == len(ids)
     for at, timestamp in enumerate(timestamps):
-        yield Finding("removed", TABLES[kind], ids[at] if at < len(ids) else None, timestamp if known or not ids else None)
+        row_id = ids[at] if at < len(ids) else None
+        yield Finding("removed", TABLES[kind], row_id, timestamp if known or row_id is None else None)
 
 
 def _verify_tail(cur: Cursor[TupleRow], kind: int, after: int, frontier: int, report: Report) -> int:

@@ -94,7 +94,8 @@ HISTORY: Final = """
 WITH kept AS (SELECT id FROM ledger_account WHERE flags & 8 <> 0),
 effect AS (
     SELECT s.account_id, t."timestamp", true AS is_transfer,
-           s.is_debit, CASE WHEN t.flags & 2 <> 0 THEN t.amount WHEN t.flags & 12 <> 0 THEN -p.amount ELSE 0 END AS held,
+           s.is_debit,
+           CASE WHEN t.flags & 2 <> 0 THEN t.amount WHEN t.flags & 12 <> 0 THEN -p.amount ELSE 0 END AS held,
            CASE WHEN t.flags & 10 = 0 THEN t.amount ELSE 0 END AS posted
     FROM ledger_transfer t
     LEFT JOIN ledger_pending p ON p.transfer_id = t.pending_id

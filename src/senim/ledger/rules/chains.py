@@ -6,13 +6,14 @@ from typing import Protocol, TypeVar
 from senim.ledger.types import TIMESTAMP_MAX, Account, Status, Transfer
 
 LINKED = 1 << 0
-Event = TypeVar("Event", Account, Transfer, contravariant=True)
+Event = TypeVar("Event", Account, Transfer)
+Event_contra = TypeVar("Event_contra", Account, Transfer, contravariant=True)
 
 
-class Decider(Protocol[Event]):
+class Decider(Protocol[Event_contra]):
     """Decides single events and can undo what it decided since a mark."""
 
-    def decide(self, event: Event, timestamp: int) -> tuple[Status, int]:
+    def decide(self, event: Event_contra, timestamp: int) -> tuple[Status, int]:
         """The status of one event and the timestamp to answer with."""
 
     def open_scope(self) -> None:

@@ -236,11 +236,7 @@ class _Decider:
                 return Status.IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_CREDIT_ACCOUNT
             if event.timeout:
                 return Status.IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO
-        if debit.flags & CLOSED:
-            return Status.DEBIT_ACCOUNT_ALREADY_CLOSED
-        if credit.flags & CLOSED:
-            return Status.CREDIT_ACCOUNT_ALREADY_CLOSED
-        return None
+        return _refusal_by_closed(debit, credit)
 
     def _resolve(self, event: Transfer, timestamp: int) -> tuple[Status, int]:
         status = _refusal_of_resolution_by_form(event)
@@ -249,21 +245,16 @@ class _Decider:
         pending = self.book.transfers.get(event.pending_id)
         if pending is None:
             return Status.PENDING_TRANSFER_NOT_FOUND, timestamp
-        status = _refusal_by_pending(event, pending)
-        if status is not None:
-            return status, timestamp
         amount = _resolved_amount(event, pending)
-        status = _refusal_by_resolved_amount(event, amount, pending) or self._refusal_by_state(event, pending, timestamp)
+        status = (
+            _refusal_by_pending(event, pending)
+            or _refusal_by_resolved_amount(event, amount, pending)
+            or self._refusal_by_state(event, pending, timestamp)
+        )
         if status is not None:
             return status, timestamp
         debit = self.book.accounts[pending.debit_account_id]
         credit = self.book.accounts[pending.credit_account_id]
-        if not event.flags & VOID:
-            # Voiding is the one movement that a closed account allows: it is also how such an account opens again.
-            if debit.flags & CLOSED:
-                return Status.DEBIT_ACCOUNT_ALREADY_CLOSED, timestamp
-            if credit.flags & CLOSED:
-                return Status.CREDIT_ACCOUNT_ALREADY_CLOSED, timestamp
         self._remember(debit, credit)
         _release(pending, debit, credit)
         if event.flags & POST:
@@ -288,7 +279,12 @@ class _Decider:
             return Status.PENDING_TRANSFER_EXPIRED
         if event.flags & IMPORTED and self._regresses(event.timestamp):
             return Status.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS
-        return None
+        if event.flags & VOID:
+            # Voiding is the one movement that a closed account allows: it is also how such an account opens again.
+            return None
+        debit = self.book.accounts[pending.debit_account_id]
+        credit = self.book.accounts[pending.credit_account_id]
+        return _refusal_by_closed(debit, credit)
 
     def _regresses(self, timestamp: int) -> bool:
         return timestamp <= self.book.last_timestamp or timestamp in self.book.account_timestamps
@@ -336,6 +332,12 @@ def _refusal_by_form(event: Transfer) -> Status | None:
     return None if event.code else Status.CODE_MUST_NOT_BE_ZERO
 
 
+def _refusal_by_closed(debit: AccountState, credit: AccountState) -> Status | None:
+    if debit.flags & CLOSED:
+        return Status.DEBIT_ACCOUNT_ALREADY_CLOSED
+    return Status.CREDIT_ACCOUNT_ALREADY_CLOSED if credit.flags & CLOSED else None
+
+
 def _balanced_amount(event: Transfer, debit: AccountState, credit: AccountState) -> int:
     """The amount that moves: a balancing transfer moves at most what keeps the account within its other side."""
     amount = event.amount
@@ -351,8 +353,8 @@ def _refusal_by_amount(
 ) -> Status | None:
     """Overflow of 128 bits, limits of the accounts, and last what the storage cannot hold."""
     debits = debit.debits_pending + debit.debits_posted + amount
-    credits = credit.credits_pending + credit.credits_posted + amount
-    if debits > STORAGE_MAX or credits > STORAGE_MAX:
+    credits_ = credit.credits_pending + credit.credits_posted + amount
+    if debits > STORAGE_MAX or credits_ > STORAGE_MAX:
         status = _overflow(event, amount, debit, credit)
         if status is not None:
             return status
@@ -360,9 +362,9 @@ def _refusal_by_amount(
         return Status.OVERFLOWS_TIMEOUT
     if debit.flags & LIMITED_DEBITS and debits > debit.credits_posted:
         return Status.EXCEEDS_CREDITS
-    if credit.flags & LIMITED_CREDITS and credits > credit.debits_posted:
+    if credit.flags & LIMITED_CREDITS and credits_ > credit.debits_posted:
         return Status.EXCEEDS_DEBITS
-    if debits > STORAGE_MAX or credits > STORAGE_MAX:
+    if debits > STORAGE_MAX or credits_ > STORAGE_MAX:
         return Status.AMOUNT_EXCEEDS_STORAGE
     return None
 

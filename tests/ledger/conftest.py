@@ -1,0 +1,35 @@
+"""An empty ledger for each test, in a schema of its own on the run's server."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from senim.ledger.schema import scratch
+from senim.runtime.pytest_plugin import SERVER
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The run's server; scratch ledgers need no migrated database."""
+    import os
+
+    return os.environ.get("SENIM_TEST_DATABASE_URL") or SERVER.url("postgres")
+
+
+@pytest.fixture
+def connection(server_url: str) -> Iterator[Connection]:
+    """A connection whose search path is an empty ledger."""
+    with psycopg.connect(server_url, autocommit=True) as made, scratch(made):
+        yield made
+
+
+@pytest.fixture
+def schema(connection: Connection) -> str:
+    """The name of the ledger's schema, for further connections and processes."""
+    row = connection.execute("SELECT current_schema()").fetchone()
+    assert row is not None
+    return str(row[0])
