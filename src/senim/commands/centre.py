@@ -1,12 +1,11 @@
-"""``senim centre``: the authorisation centre alone, by uvicorn."""
+"""``senim centre``: the authorisation centre alone."""
 
 import click
 
 from senim.commands import prepare_environment
 from senim.runtime.config import load
+from senim.runtime.postgres import database_url
 from senim.runtime.supervisor import require_free_port
-
-SHUTDOWN_SECONDS = 3
 
 
 @click.command()
@@ -15,17 +14,6 @@ def command() -> None:
     config = load()
     require_free_port(config.host, config.centre_port, "SENIM_CENTRE_PORT")
     prepare_environment(config)
-    import uvicorn
+    from senim.roles.payments.centre.server import serve
 
-    uvicorn.run(
-        "senim.roles.payments.centre.app:application",
-        host=config.host,
-        port=config.centre_port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    serve(config.host, config.centre_port, database_url(config=config))

@@ -42,7 +42,7 @@ def shell(arguments: tuple[str, ...]) -> None:
     address = server.ensure_database()
     os.set_inheritable(server.hold_descriptor(), True)
     try:
-        os.execvp("psql", ["psql", address, *arguments])  # noqa: S606  # nosec B606 B607 - the operator's own psql
+        os.execvp("psql", ["psql", address, *arguments])  # noqa: S606
     except FileNotFoundError:
         raise BadInput("psql is not installed (apt-get install postgresql-client)") from None
 

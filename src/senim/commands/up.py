@@ -63,10 +63,9 @@ def prepare_deployment(config: Config) -> None:
 
 def processes(config: Config) -> list[Process]:
     """The processes of one deployment, each also a command of its own."""
-    host = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host  # noqa: S104  # nosec B104
-    found = [Process("web", [*SENIM, "web"], ready_url=f"http://{host}:{config.port}/health/ready")]
+    found = [Process("web", [*SENIM, "web"], ready_url=f"http://{config.local_host}:{config.port}/health/ready")]
     if "payments" in config.roles:
-        ready_url = f"http://{host}:{config.centre_port}/centre/v1/health"
+        ready_url = f"http://{config.local_host}:{config.centre_port}/centre/v1/health"
         found.append(Process("centre", [*SENIM, "centre"], ready_url=ready_url))
     found.append(Process("worker", [*SENIM, "worker"]))
     return found

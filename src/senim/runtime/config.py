@@ -236,6 +236,12 @@ class Config:
         return self.public_url.rstrip("/") or f"http://localhost:{self.port}"
 
     @property
+    def local_host(self) -> str:
+        """The address at which this machine itself reaches the web and the centre."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared with, not listened on
+        return everywhere.get(self.host, f"[{self.host}]" if ":" in self.host else self.host)
+
+    @property
     def log_dir(self) -> Path:
         """Where each process of this deployment writes its log."""
         return self.data_dir / "log"

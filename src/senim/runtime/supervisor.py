@@ -127,7 +127,7 @@ class _Child:
         if not self.process.ready_url:
             return self.alive
         try:
-            with urllib.request.urlopen(self.process.ready_url, timeout=2):  # noqa: S310  # nosec B310 - our own http address
+            with urllib.request.urlopen(self.process.ready_url, timeout=2):  # noqa: S310
                 return True
         except (OSError, urllib.error.URLError, ValueError):
             return False

@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "senim.kernel.access.middleware.AccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "senim.kernel.access.middleware.AccessMiddleware",
@@ -100,11 +101,13 @@ PASSWORD_HASHERS = [
 ]
 LOGIN_URL = "access:sign_in"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "senim.kernel.access.validators.Length", "OPTIONS": {"min_length": 12}},
+    {"NAME": "senim.kernel.access.validators.Length"},
     {"NAME": "senim.kernel.access.validators.NotCommon"},
     {"NAME": "senim.kernel.access.validators.NotOneself"},
     {"NAME": "senim.kernel.access.validators.Varied"},
 ]
+LOGIN_URL = "access:sign_in"
+CSRF_FAILURE_VIEW = "senim.kernel.console.failures.csrf"
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = f"senim_session_{CONFIG.port}"  # cookies know no ports: two deployments on one machine do
@@ -163,4 +166,4 @@ SENIM_ORGANISATION = CONFIG.organisation
 SENIM_DATA_DIR = CONFIG.data_dir
 SENIM_ADDRESS = CONFIG.address
 SENIM_DAY_CLOSE = CONFIG.day_close
-SENIM_CENTRE_URL = f"http://{'127.0.0.1' if CONFIG.host == '0.0.0.0' else CONFIG.host}:{CONFIG.centre_port}"  # noqa: S104  # nosec B104
+SENIM_CENTRE_URL = f"http://{CONFIG.local_host}:{CONFIG.centre_port}"

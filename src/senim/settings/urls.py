@@ -5,10 +5,16 @@ from importlib.util import find_spec
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-PARTS = ["senim.kernel.access.urls", "senim.kernel.console.urls", "senim.kernel.delivery.urls"]
-PARTS += [f"senim.roles.{role}.urls" for role in settings.CONFIG.roles]
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("i18n/", include("django.conf.urls.i18n")),
-    *(path("", include(part)) for part in PARTS if find_spec(part)),
+PARTS = [
+    "senim.kernel.access.urls",
+    "senim.kernel.console.urls",
+    "senim.kernel.delivery.urls",
+    *(f"senim.roles.{role}.urls" for role in settings.CONFIG.roles),
 ]
+
+urlpatterns: list[URLPattern | URLResolver] = [path("", include(part)) for part in PARTS if find_spec(part)]
+
+handler400 = "senim.kernel.console.failures.bad_request"
+handler403 = "senim.kernel.console.failures.forbidden"
+handler404 = "senim.kernel.console.failures.not_found"
+handler500 = "senim.kernel.console.failures.failed"

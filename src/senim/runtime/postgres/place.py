@@ -164,7 +164,7 @@ def _socket_dir(home: Path, owner: Owner) -> Path:
     folder = home / "socket"
     if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) > SOCKET_PATH_BYTES_MAX:
         # /tmp itself and no longer TMPDIR; the owner and mode check keeps out what others put there
-        folder = Path(f"/tmp/senim-{owner.uid}-{_digest(home)}")  # noqa: S108  # nosec B108
+        folder = Path(f"/tmp/senim-{owner.uid}-{_digest(home)}")  # noqa: S108
     _own_folder(folder, owner)
     return folder
 
