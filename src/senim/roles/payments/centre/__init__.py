@@ -1,0 +1,1 @@
+"""The authorisation centre: a small ASGI application beside the web, which gathers requests into batches."""
