@@ -1,0 +1,25 @@
+"""Tells Django of this part."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class ConsoleConfig(AppConfig):
+    """The shell of the staff's pages."""
+
+    name = "senim.kernel.console"
+    label = "console"
+    verbose_name = _("Console")
+
+    def ready(self) -> None:
+        """Load what the kernel and the roles declare: their ``console`` modules."""
+        from senim.kernel.console import own
+
+        own.declare()
+        try:
+            autodiscover_modules("console")
+        except (ImportError, AttributeError) as missing:  # while parts are being built
+            import sys
+
+            print(f"console of a role not ready: {missing}", file=sys.stderr)

@@ -1,0 +1,131 @@
+"""Pages by the place in the order, not by number: the millionth page costs what the first costs.
+
+Every order ends with the primary key, so ties keep their places; NULLs come last in both directions.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import OrderBy
+
+from senim.kernel.registers.columns import Column, decoded, encoded
+
+Rows = QuerySet[Any]
+SORT_VALUE = "register_sort_value"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A column and its direction."""
+
+    column: Column
+    descending: bool
+
+    @property
+    def word(self) -> str:
+        """As it stands in the address."""
+        return ("-" if self.descending else "") + self.column.name
+
+    @property
+    def by_key(self) -> bool:
+        """Whether the column sorts by the primary key itself."""
+        return self.column.path == "pk"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in an order: after (or before) the row with this sort value and primary key."""
+
+    value: Any
+    key: Any
+    backwards: bool
+
+    def text(self) -> str:
+        """As it stands in the address."""
+        parts = ["b" if self.backwards else "a", *encoded(self.value), *encoded(self.key)]
+        return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+END = "end"
+
+
+def read_place(text: str) -> Place | None:
+    """The place written in an address; None where it is none (then the list begins at its head)."""
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        side, value_kind, value, key_kind, key = parts
+        return Place(decoded(value_kind, value), decoded(key_kind, key), backwards=side == "b")
+    except (ValueError, TypeError, binascii.Error, ArithmeticError):
+        return None
+
+
+def ordered(rows: Rows, order: Order, *, backwards: bool = False) -> Rows:
+    """The rows in the order, or in exactly the reverse of it."""
+    descending = order.descending != backwards
+    key = OrderBy(F("pk"), descending=descending)
+    if order.by_key:
+        return rows.order_by(key)
+    nulls: dict[str, bool] = {}
+    if order.column.nullable:
+        nulls = {"nulls_first": True} if backwards else {"nulls_last": True}
+    return rows.annotate(**{SORT_VALUE: F(order.column.path)}).order_by(
+        OrderBy(F(SORT_VALUE), descending=descending, **nulls), key
+    )
+
+
+def beyond(order: Order, place: Place) -> Q:
+    """The rows that come after the place (before it, if the place looks backwards)."""
+    comparison = "lt" if order.descending != place.backwards else "gt"
+    key = Q(**{f"pk__{comparison}": place.key})
+    if order.by_key:
+        return key
+    if place.value is None:
+        among_nulls = Q(**{f"{SORT_VALUE}__isnull": True}) & key
+        return Q(**{f"{SORT_VALUE}__isnull": False}) | among_nulls if place.backwards else among_nulls
+    # Written as "not on the wrong side, and (past it, or past the key)": an index on the column serves the first half.
+    here_or_past = Q(**{f"{SORT_VALUE}__{comparison}e": place.value})
+    result = here_or_past & (Q(**{f"{SORT_VALUE}__{comparison}": place.value}) | key)
+    if order.column.nullable and not place.backwards:
+        result |= Q(**{f"{SORT_VALUE}__isnull": True})
+    return result
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of one page, and the addresses' words for the pages before and after; None where there is none."""
+
+    rows: list[Any]
+    before: str | None
+    after: str | None
+
+
+def place_of(row: Any, order: Order, *, backwards: bool) -> str:
+    """The place of a row in the order."""
+    value = row.pk if order.by_key else getattr(row, SORT_VALUE)
+    return Place(value, row.pk, backwards).text()
+
+
+def page(rows: Rows, order: Order, where: str, size: int) -> Page:
+    """One page: at the head, at the end (``where`` is "end"), or beyond a place."""
+    at_end = where == END
+    place = None if at_end or not where else read_place(where)
+    backwards = at_end or (place is not None and place.backwards)
+    asked = ordered(rows, order, backwards=backwards)
+    if place is not None:
+        asked = asked.filter(beyond(order, place))
+    found = list(asked[: size + 1])
+    more = len(found) > size
+    found = found[:size]
+    if backwards:
+        found.reverse()
+    has_before = more if backwards else place is not None
+    has_after = (not at_end and bool(found)) if backwards else more
+    return Page(
+        found,
+        place_of(found[0], order, backwards=True) if found and has_before else None,
+        place_of(found[-1], order, backwards=False) if found and has_after else None,
+    )
