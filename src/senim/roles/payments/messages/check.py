@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from senim.roles.payments.messages import pacs008, stream
 from senim.roles.payments.messages.errors import MessageRefused, Problem
-from senim.roles.payments.messages.values import BusinessHeader, Group
+from senim.roles.payments.messages.values import BusinessHeader, CreditTransfer, Group
 
 PROGRESS_EVERY = 1_000
 
@@ -36,14 +36,20 @@ class Inspection:
         return self.group.message_id if self.group else ""
 
 
-def inspect(source: stream.Readable | bytes, progress: Callable[[int], None] | None = None) -> Inspection:
+def inspect(
+    source: stream.Readable | bytes,
+    progress: Callable[[int], None] | None = None,
+    take: Callable[[Group, CreditTransfer], None] | None = None,
+) -> Inspection:
     """Read a whole file once and find everything that is wrong with it as a message.
 
-    Raises nothing but the source's own input errors. ``progress`` is told the number of transactions read so far.
+    ``progress`` is told the number of transactions read so far. ``take`` gets each transfer as it passes, while nothing
+    is wrong; what it was given counts only if no problem is found to the end. Raises nothing but the source's own input
+    errors, and what these two raise.
     """
     inspection = Inspection()
     try:
-        _read(source, inspection, progress)
+        _read(source, inspection, progress, take)
     except MessageRefused as refused:
         inspection.problems.append(refused.problem)
     if not inspection.problems and inspection.group is not None:
@@ -53,7 +59,10 @@ def inspect(source: stream.Readable | bytes, progress: Callable[[int], None] | N
 
 
 def _read(
-    source: stream.Readable | bytes, inspection: Inspection, progress: Callable[[int], None] | None
+    source: stream.Readable | bytes,
+    inspection: Inspection,
+    progress: Callable[[int], None] | None,
+    take: Callable[[Group, CreditTransfer], None] | None,
 ) -> None:
     reader = pacs008.Reader(source, problems=inspection.problems)
     inspection.layout, inspection.header, inspection.group = reader.layout, reader.header, reader.group
@@ -61,5 +70,7 @@ def _read(
     for transfer in reader:
         inspection.totals.add(transfer)
         inspection.sender_bic = inspection.sender_bic or transfer.instructing_bic
+        if take and not inspection.problems:
+            take(reader.group, transfer)
         if progress and transfer.index % PROGRESS_EVERY == 0:
             progress(transfer.index)

@@ -7,7 +7,7 @@ from senim.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a message: line from 1 (None when unknown) and path such as ``Document/FIToFICstmrCdtTrf/CdtTrfTxInf[3]``."""
+    """Where in a message: line from 1 (None when unknown) and path (``Document/FIToFICstmrCdtTrf/CdtTrfTxInf[3]``)."""
 
     line: int | None = None
     path: str = ""
@@ -32,7 +32,9 @@ class MessageRefused(BadInput):
     code = "payments.message_refused"
     default_reason = "FF01"
 
-    def __init__(self, message: str | None = None, *, reason: str | None = None, place: Place = Place(), **fields: object) -> None:
+    def __init__(
+        self, message: str | None = None, *, reason: str | None = None, place: Place = Place(), **fields: object
+    ) -> None:
         self.reason = reason or self.default_reason
         self.place = place
         super().__init__(message, reason=self.reason, line=place.line, path=place.path, **fields)

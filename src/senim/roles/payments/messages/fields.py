@@ -25,7 +25,7 @@ def text(element: Any, *names: str) -> str:
 
 
 def moment(value: str) -> dt.datetime | None:
-    """An ISODateTime as an aware moment. Without an offset it is Almaty's clock; None for what Python's calendar lacks."""
+    """An ISODateTime as an aware moment; without an offset by Almaty's clock. None for what Python's calendar lacks."""
     try:
         parsed = dt.datetime.fromisoformat(value)
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=ALMATY)

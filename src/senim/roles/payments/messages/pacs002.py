@@ -162,8 +162,12 @@ def _header(element: Any) -> tuple[str, Any, Agent, Agent]:
     created_at = fields.moment(fields.text(element, "CreDtTm"))
     if created_at is None:
         raise SchemaViolated("The group header has no usable moment of creation.")
-    sender = Agent(fields.agent_bic(fields.child(element, "InstgAgt")), fields.text(element, "InstgAgt", "FinInstnId", "Nm"))
-    receiver = Agent(fields.agent_bic(fields.child(element, "InstdAgt")), fields.text(element, "InstdAgt", "FinInstnId", "Nm"))
+    sender = Agent(
+        fields.agent_bic(fields.child(element, "InstgAgt")), fields.text(element, "InstgAgt", "FinInstnId", "Nm")
+    )
+    receiver = Agent(
+        fields.agent_bic(fields.child(element, "InstdAgt")), fields.text(element, "InstdAgt", "FinInstnId", "Nm")
+    )
     return fields.text(element, "MsgId"), created_at, sender, receiver
 
 
@@ -176,7 +180,9 @@ def _original(element: Any) -> tuple[Original, GroupStatus | None, str, tuple[st
         control_sum=fields.decimal(fields.text(element, "OrgnlCtrlSum")),
     )
     code = fields.text(element, "GrpSts")
-    status = GroupStatus.ACCEPTED if code in ACCEPTED_STATUSES else GroupStatus(code) if code in {"PART", "RJCT"} else None
+    status = (
+        GroupStatus.ACCEPTED if code in ACCEPTED_STATUSES else GroupStatus(code) if code in {"PART", "RJCT"} else None
+    )
     return original, status, *_read_reason(element)
 
 

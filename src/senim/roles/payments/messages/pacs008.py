@@ -1,8 +1,8 @@
 """pacs.008, customer credit transfer between financial institutions: a participant's file of transfers.
 
 Read as a stream in every version that pyiso20022 knows, alone or in an envelope with its header; written as version 08.
-The header's ``MsgDefIdr`` often disagrees with the document's namespace, in life and in the samples: the namespace is what
-the document is validated by, and the disagreement is a warning.
+The header's ``MsgDefIdr`` often disagrees with the document's namespace in life: the namespace is what the document is
+validated by, and the disagreement is a warning.
 """
 
 import datetime as dt
@@ -168,7 +168,9 @@ class Totals:
             text = f"NbOfTxs says {group.transactions}, the file holds {self.transactions}."
             problems.append(Problem("AM18", text, place))
         if group.control_sum not in {None, self.sum}:
-            problems.append(Problem("AM10", f"CtrlSum says {group.control_sum}, the amounts add up to {self.sum}.", place))
+            problems.append(
+                Problem("AM10", f"CtrlSum says {group.control_sum}, the amounts add up to {self.sum}.", place)
+            )
         if group.total is not None and (group.total != self.sum or self.currencies != {group.total_currency}):
             currencies = ", ".join(sorted(self.currencies)[:5])
             text = (
@@ -226,7 +228,13 @@ def write(
 
 
 def make_pacs008(
-    out: Writable, payments: Iterable[Payment], *, message_id: str, sender_bic: str, created_at: dt.datetime, settlement_date: dt.date
+    out: Writable,
+    payments: Iterable[Payment],
+    *,
+    message_id: str,
+    sender_bic: str,
+    created_at: dt.datetime,
+    settlement_date: dt.date,
 ) -> None:
     """Write a pacs.008 of payments that are at hand, counting them first."""
     listed = list(payments)

@@ -23,12 +23,14 @@ def render(message: SettlementMessage) -> bytes:
     Raises:
         SchemaViolated: an identification, account or amount that the standard does not allow was given.
     """
-    content = "".join((
-        writing.open_document(DEFINITION, ELEMENT),
-        _group_header(message),
-        *(_instruction(each, message) for each in message.instructions),
-        writing.close_document(ELEMENT),
-    )).encode()
+    content = "".join(
+        (
+            writing.open_document(DEFINITION, ELEMENT),
+            _group_header(message),
+            *(_instruction(each, message) for each in message.instructions),
+            writing.close_document(ELEMENT),
+        )
+    ).encode()
     schema.validate(DEFINITION, content)
     return content
 
@@ -92,7 +94,12 @@ def read(source: stream.Readable | bytes) -> SettlementMessage:
     _check_totals(group, instructions)
     date = group.settlement_date or group.created_at.date()
     return SettlementMessage(
-        group.message_id, group.created_at, date, Agent(group.instructing_bic), Agent(group.instructed_bic), tuple(instructions)
+        group.message_id,
+        group.created_at,
+        date,
+        Agent(group.instructing_bic),
+        Agent(group.instructed_bic),
+        tuple(instructions),
     )
 
 
@@ -125,7 +132,9 @@ def _agent(element: Any) -> Agent:
 def _check_totals(group: Group, instructions: list[Instruction]) -> None:
     place = Place(group.line, "GrpHdr")
     if group.transactions != len(instructions):
-        raise TotalsDiffer(f"NbOfTxs says {group.transactions}, the message holds {len(instructions)}.", reason="AM18", place=place)
+        raise TotalsDiffer(
+            f"NbOfTxs says {group.transactions}, the message holds {len(instructions)}.", reason="AM18", place=place
+        )
     total = fields.decimal(to_decimal(sum(each.amount_tiyn for each in instructions)))
     if group.control_sum not in {None, total} or group.total not in {None, total}:
         raise TotalsDiffer(f"The totals in the header are not {total}.", reason="AM10", place=place)

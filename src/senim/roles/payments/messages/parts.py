@@ -8,6 +8,7 @@ and the path of each error, in one pass.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from lxml import etree
@@ -21,6 +22,8 @@ RECORDS: Final = {"pacs.002": "TxInfAndSts", "pacs.008": "CdtTrfTxInf", "pacs.00
 SKELETON_PARTS_MAX: Final = 10_000
 """Parts of a message beside its transactions; only a file made to harm has more."""
 PROBLEMS_MAX: Final = 1_000
+RECORD_PROBLEMS_MAX: Final = 100
+"""Errors told of one transaction: a mebibyte of it could hold tens of thousands, and each is looked up."""
 STEP: Final = re.compile(r"(?:[^:/\[\]]+:)?([^:/\[\]]+)(?:\[([0-9]+)\])?")
 
 
@@ -131,7 +134,7 @@ class Parts:
         assert self._schema is not None
         above = f"{stream.path_of(element.getparent())}/{self._name}[{self._index}]"
         problems = []
-        for entry in self._schema.error_log:
+        for entry in islice(self._schema.error_log, RECORD_PROBLEMS_MAX):
             found = _follow(element, entry.path or "")
             inner = stream.path_of(found, below=element)
             place = Place(found.sourceline or entry.line, f"{above}/{inner}" if inner else above)
@@ -144,7 +147,7 @@ class Parts:
             return
         known = {problem.place.line for problem in self._problems or ()}
         problems = []
-        for entry in whole.error_log:
+        for entry in islice(whole.error_log, PROBLEMS_MAX):
             found = _follow(root, entry.path or "")
             place = Place(found.sourceline or entry.line, stream.path_of(found))
             if place.line not in known or self._name not in place.path:
@@ -154,7 +157,7 @@ class Parts:
 
 
 def _follow(root: Any, path: str) -> Any:
-    """The element that a validator's path (``/*/*[3]/p:Name[2]``) points to, or the last one on the way that is there."""
+    """The element that a validator's path (``/*/*[3]/p:Name[2]``) points to, or the last on the way that is there."""
     element = root
     for step in path.strip("/").split("/")[1:]:
         match = STEP.fullmatch(step)

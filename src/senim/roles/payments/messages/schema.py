@@ -125,7 +125,9 @@ def compiled_envelope(root: str, identifiers: tuple[str, ...]) -> etree.XMLSchem
     ``root`` is the qualified name of the outermost element as lxml spells it (``{namespace}Envelope``).
     """
     wrapped = etree.QName(root)
-    imports = "".join(f'<xs:import namespace="{namespace(each)}" schemaLocation="senim:{each}"/>' for each in identifiers)
+    imports = "".join(
+        f'<xs:import namespace="{namespace(each)}" schemaLocation="senim:{each}"/>' for each in identifiers
+    )
     target = f" targetNamespace={quoteattr(wrapped.namespace)}" if wrapped.namespace else ""
     text = (
         f'<xs:schema xmlns:xs="{XS}" elementFormDefault="qualified"{target}>{imports}'
@@ -258,7 +260,9 @@ def _attribute(cls: type, each: "Field[Any]") -> str:
 def _simple_type(cls: type, each: "Field[Any]", name: str | None = None) -> str:
     base = SIMPLE_TYPES[_classes(cls, each)[0]]
     facets = "".join(
-        f"<xs:{facet} value={quoteattr(str(each.metadata[key]))}/>" for key, facet in FACETS.items() if key in each.metadata
+        f"<xs:{facet} value={quoteattr(str(each.metadata[key]))}/>"
+        for key, facet in FACETS.items()
+        if key in each.metadata
     )
     named = f' name="{name}"' if name else ""
     return f'<xs:simpleType{named}><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType>'

@@ -1,8 +1,8 @@
 """Reading of messages as a stream, in flat memory, from bytes that may be hostile.
 
-What is accepted: one message (``Document``), alone or in any envelope with its business application header (``AppHdr``),
-in UTF-8. A document type declaration is refused before the parser sees it, so that no entity can be declared at all;
-libxml2's own bounds (nesting 256, one text 10 MB) stay on, and a record may take at most ``RECORD_BYTES_MAX`` bytes.
+What is accepted: one message (``Document``) in UTF-8, alone or in any envelope with its business application header
+(``AppHdr``). A document type declaration is refused before the parser sees it, so that no entity can be declared at
+all; libxml2's own bounds (nesting 256, one text 10 MB) stay on, and a record takes at most ``RECORD_BYTES_MAX``.
 """
 
 import re
@@ -55,7 +55,7 @@ class Layout:
     """What a file holds, known from its beginning.
 
     ``root`` is the outermost element's qualified name as lxml spells it; ``header`` and ``document`` are message
-    definition identifiers (``head.001.001.02``, ``pacs.008.001.10``); ``depth`` counts the elements around ``Document``.
+    definition identifiers (``head.001.001.02``, ``pacs.008.001.10``); ``depth`` counts the elements around the message.
     """
 
     root: str
@@ -127,7 +127,9 @@ def _layout(parser: etree.XMLPullParser) -> Layout | None:
         if local_name(element) == "Document" and "AppHdr" not in ancestors:
             root = element.getroottree().getroot()
             headers = [_definition(each, "head") for each in root.iter("{*}AppHdr")]
-            return Layout(root.tag, headers[0] if headers else None, _definition(element, "pacs", "admi"), len(ancestors))
+            return Layout(
+                root.tag, headers[0] if headers else None, _definition(element, "pacs", "admi"), len(ancestors)
+            )
     return None
 
 
@@ -202,7 +204,9 @@ def feed(parser: etree.XMLPullParser, chunk: bytes) -> Any:
     try:
         return parser.feed(chunk) if chunk else parser.close()
     except etree.XMLSyntaxError as error:
-        last = error.error_log.last_error if not error.lineno else None  # some errors are told only at the end, without words
+        last = (
+            error.error_log.last_error if not error.lineno else None
+        )  # some errors are told only at the end, without words
         text, line = (last.message, last.line) if last is not None else (error.msg or "it ends too early", error.lineno)
         raise NotXml(f"The file is not well-formed XML: {text.strip()}.", place=Place(line or None)) from None
 
@@ -216,7 +220,7 @@ def depth_of(element: Any) -> int:
 
 
 def path_of(element: Any, below: Any = None) -> str:
-    """The element's place in plain names, ``Document/FIToFICstmrCdtTrf/CdtTrfTxInf[3]/Dbtr``, as far as the tree is there.
+    """The element's place in plain names (``Document/FIToFICstmrCdtTrf/CdtTrfTxInf[3]/Dbtr``), as the tree stands now.
 
     With ``below`` only the part of the way under that element.
     """
@@ -224,7 +228,7 @@ def path_of(element: Any, below: Any = None) -> str:
     while element is not None and element is not below:
         parent = element.getparent()
         name = local_name(element)
-        alike = [each for each in parent.iterchildren(element.tag)] if parent is not None else [element]
+        alike = list(parent.iterchildren(element.tag)) if parent is not None else [element]
         parts.append(f"{name}[{alike.index(element) + 1}]" if len(alike) > 1 else name)
         element = parent
     return "/".join(reversed(parts))
