@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -15,6 +16,7 @@ from senim.kernel import approvals, events
 from senim.kernel.access.models import Staff
 from senim.kernel.approvals.models import Approval
 from senim.kernel.values import almaty
+from senim.roles.payments import permissions
 from senim.roles.payments.models import Obligation, OperatingDay, Participant, Position
 from senim.roles.payments.rules import netting, operating_day
 from senim.roles.payments.rules.kinds import DayState
@@ -53,8 +55,11 @@ def propose_close(day: dt.date, maker: Staff, now: dt.datetime | None = None) ->
     """Put the close of an open day, over or not, before a second person (PS-3.1.1).
 
     Raises:
+        PermissionDenied: the maker may not propose this.
         DayUnknown, DayNotBegun, DayNotOpen: there is nothing to close.
     """
+    if not maker.has_perm(permissions.CLOSE_DAY):
+        raise PermissionDenied(permissions.CLOSE_DAY)
     row = lock(day)
     _check_closable(row, now or timezone.now())
     return approvals.propose(
@@ -66,7 +71,7 @@ def propose_close(day: dt.date, maker: Staff, now: dt.datetime | None = None) ->
 class CloseDayApproval:
     """What the second person's word does: the day closes in the same transaction, the job carries it on."""
 
-    permission = "payments.confirm_close_day"
+    permission = permissions.CONFIRM_CLOSE_DAY
 
     @staticmethod
     def on_approve(approval: Approval, checker: Staff) -> None:
