@@ -334,3 +334,24 @@ def table() -> str:
         lines.append(f"| `{data['env']}` | {default} | {data['meaning']} |")
     lines += [f"| `{name}` | empty | {meaning[0].upper()}{meaning[1:]}. |" for name, meaning in OTHER_VARIABLES.items()]
     return "\n".join(lines) + "\n"
+
+
+def document() -> str:
+    """``docs/configuration.md``, whole."""
+    return f"""# Configuration
+
+A deployment is configured by its environment alone; this page is written by
+`python -m senim.runtime.config > docs/configuration.md` from the code that reads it. `senim check --deploy` tells what
+of it is not safe for production, and `senim up` refuses to start on it.
+
+{table()}
+The embedded server keeps its data under `SENIM_DATA_DIR/postgres`, or under `/var/lib/senim` where root starts it and
+the server's unprivileged user cannot reach that folder; `senim database status` tells. It is the system's PostgreSQL or
+the one of the Python wheel, listens on a socket in a 0700 folder only, knows its users by the system's word (peer
+authentication), and runs as long as some process of Senim does. Settings of your own go into `local.conf` in its data
+folder. Logs of every process are in `SENIM_DATA_DIR/log`.
+"""
+
+
+if __name__ == "__main__":
+    print(document(), end="")
