@@ -50,9 +50,9 @@ class Participant(models.Model):
     name_kk = models.CharField(_("Name in Kazakh"), max_length=140)
     name_ru = models.CharField(_("Name in Russian"), max_length=140)
     name_en = models.CharField(_("Name in English"), max_length=140)
-    bin = models.CharField(_("BIN"), max_length=12, unique=True)
-    bic = models.CharField(_("BIC"), max_length=11, unique=True)
-    bank_code = models.CharField(_("Bank code in IBAN"), max_length=3, unique=True)
+    bin = models.CharField(_("BIN"), max_length=12)
+    bic = models.CharField(_("BIC"), max_length=11)
+    bank_code = models.CharField(_("Bank code in IBAN"), max_length=3)
     contract_number = models.CharField(_("Contract number"), max_length=40)
     contract_date = models.DateField(_("Contract date"))
     settlement_iban = models.CharField(_("Account at the settlement bank"), max_length=34)
@@ -68,6 +68,16 @@ class Participant(models.Model):
         verbose_name = _("participant")
         verbose_name_plural = _("participants")
         constraints = (
+            # A refused application stays on record and takes nothing away from a mended one.
+            *(
+                models.UniqueConstraint(fields=[name], condition=~Q(state="refused"), name=f"participant_{name}_once")
+                for name in ("bin", "bic", "bank_code")
+            ),
+            models.UniqueConstraint(
+                fields=["role"],
+                condition=Q(role="settlement_bank") & ~Q(state="refused"),
+                name="participant_one_settlement_bank",
+            ),
             models.CheckConstraint(condition=Q(collateral_tiyn__gte=0), name="participant_collateral_not_negative"),
             models.CheckConstraint(
                 condition=Q(net_debit_cap_tiyn__gte=0) & Q(net_debit_cap_tiyn__lte=F("collateral_tiyn")),
@@ -103,7 +113,9 @@ class ParticipantKey(models.Model):
     key_id = models.CharField(max_length=64, unique=True)
     participant = models.ForeignKey(Participant, models.PROTECT, related_name="keys")
     algorithm = models.CharField(max_length=16, choices=Algorithm.choices)
-    material = models.BinaryField(help_text="Raw ed25519 public key (32 bytes), or the HMAC secret encrypted with the deployment's key.")
+    material = models.BinaryField(
+        help_text="Raw ed25519 public key (32 bytes), or the HMAC secret encrypted with the deployment's key."
+    )
     valid_from = models.DateTimeField()
     valid_until = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
@@ -133,10 +145,14 @@ class OperatingDay(models.Model):
     """One operating day, 00:00 to 24:00 in Almaty (PS-1.1.10), and how far its close has come."""
 
     day = models.DateField(_("Operating day"), primary_key=True)
-    state = models.CharField(_("State"), max_length=12, choices=[(s.value, s.value) for s in DayState], default=DayState.OPEN.value)
+    state = models.CharField(
+        _("State"), max_length=12, choices=[(s.value, s.value) for s in DayState], default=DayState.OPEN.value
+    )
     opened_at = models.DateTimeField(_("Opened"))
     closed_at = models.DateTimeField(_("Closed"), null=True)
-    closed_by = models.CharField(_("Closed by"), max_length=140, blank=True, help_text=_("Names of two people, or the schedule."))
+    closed_by = models.CharField(
+        _("Closed by"), max_length=140, blank=True, help_text=_("Names of two people, or the schedule.")
+    )
     netted_at = models.DateTimeField(null=True)
     instructed_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
@@ -148,7 +164,9 @@ class OperatingDay(models.Model):
     class Meta:
         verbose_name = _("operating day")
         verbose_name_plural = _("operating days")
-        constraints = (models.CheckConstraint(condition=Q(state__in=[s.value for s in DayState]), name="operatingday_state_known"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in DayState]), name="operatingday_state_known"),
+        )
 
     def __str__(self) -> str:
         return self.day.isoformat()
@@ -169,9 +187,32 @@ class Operation(models.Model):
     status = models.SmallIntegerField(_("Outcome"), choices=choices(STATUS_LABELS))
     reason = models.CharField(_("Reason"), max_length=4, blank=True)
     amount_tiyn = models.BigIntegerField(_("Amount"))
-    initiator = models.ForeignKey(Participant, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False, verbose_name=_("Initiator"))
-    payer = models.ForeignKey(Participant, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False, null=True, verbose_name=_("Payer's bank"))
-    payee = models.ForeignKey(Participant, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False, null=True, verbose_name=_("Payee's bank"))
+    initiator = models.ForeignKey(
+        Participant,
+        models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("Initiator"),
+    )
+    payer = models.ForeignKey(
+        Participant,
+        models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        verbose_name=_("Payer's bank"),
+    )
+    payee = models.ForeignKey(
+        Participant,
+        models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        verbose_name=_("Payee's bank"),
+    )
     debit_account = models.CharField(_("Debit account"), max_length=34, blank=True)
     credit_account = models.CharField(_("Credit account"), max_length=34, blank=True)
     key = models.CharField(_("Participant's key"), max_length=64, db_collation="C")
@@ -243,7 +284,9 @@ class Position(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["day", "participant"], name="position_once"),
-            models.CheckConstraint(condition=Q(net_tiyn=F("owed_tiyn") - F("owes_tiyn")), name="position_net_is_difference"),
+            models.CheckConstraint(
+                condition=Q(net_tiyn=F("owed_tiyn") - F("owes_tiyn")), name="position_net_is_difference"
+            ),
         )
 
     def __str__(self) -> str:
@@ -259,7 +302,9 @@ class SettlementInstruction(models.Model):
     attempt = models.SmallIntegerField(default=1)
     message_id = models.CharField(_("Message"), max_length=35)
     instruction_id = models.CharField(_("Instruction"), max_length=35, unique=True)
-    state = models.CharField(max_length=12, choices=[(s.value, s.value) for s in InstructionState], default=InstructionState.SENT.value)
+    state = models.CharField(
+        max_length=12, choices=[(s.value, s.value) for s in InstructionState], default=InstructionState.SENT.value
+    )
     reason = models.CharField(_("Reason"), max_length=4, blank=True)
     sent_at = models.DateTimeField(_("Sent"))
     answered_at = models.DateTimeField(_("Answered"), null=True)
@@ -289,7 +334,9 @@ class MessageFile(models.Model):
     name = models.CharField(_("File name"), max_length=255, blank=True)
     sha256 = models.CharField(max_length=64)
     size_bytes = models.BigIntegerField(_("Size"))
-    state = models.CharField(max_length=12, choices=[(s.value, s.value) for s in FileState], default=FileState.RECEIVED.value)
+    state = models.CharField(
+        max_length=12, choices=[(s.value, s.value) for s in FileState], default=FileState.RECEIVED.value
+    )
     received_at = models.DateTimeField(_("Time"))
     finished_at = models.DateTimeField(null=True)
     day = models.DateField(_("Operating day"), null=True)
@@ -311,7 +358,9 @@ class MessageFile(models.Model):
         constraints = (
             # A MsgId is spent only by a file that was recorded: a refused file may be mended and sent again.
             models.UniqueConstraint(
-                fields=["participant", "direction", "message_id"], condition=Q(state__in=["recording", "recorded"]), name="messagefile_id_once"
+                fields=["participant", "direction", "message_id"],
+                condition=Q(state__in=["recording", "recorded"]),
+                name="messagefile_id_once",
             ),
         )
 

@@ -3,8 +3,9 @@
 import datetime as dt
 from dataclasses import asdict, dataclass
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from senim.errors import BadInput
 from senim.kernel import approvals, events
@@ -51,19 +52,27 @@ def check(application: Application) -> None:
     """
     for field, value in asdict(application).items():
         if value in ("", None) and field != "peer_code":
-            raise ParticipantRefused(f"{field} is mandatory: fill it in.", field=field)
+            raise _refuse(field, _("This field is mandatory: fill it in."))
     if not bin_iin.is_valid_bin(application.bin):
-        raise ParticipantRefused("The BIN has a wrong check digit: 12 digits are expected.", field="bin")
+        raise _refuse("bin", _("A BIN has 12 digits, and the last one checks the others: look for a slip."))
     if not iban.is_valid(application.settlement_iban):
-        raise ParticipantRefused("The account is no valid IBAN of Kazakhstan.", field="settlement_iban")
-    if application.net_debit_cap_tiyn > application.collateral_tiyn:
-        raise ParticipantRefused("The net debit cap may not exceed the collateral.", field="net_debit_cap_tiyn")
+        raise _refuse("settlement_iban", _("This is no valid IBAN of Kazakhstan: KZ, two check digits, 16 characters."))
+    if application.collateral_tiyn < 0:
+        raise _refuse("collateral_tiyn", _("The collateral may not be negative."))
+    if not 0 <= application.net_debit_cap_tiyn <= application.collateral_tiyn:
+        raise _refuse("net_debit_cap_tiyn", _("The net debit cap is from zero to the collateral."))
     taken = Participant.objects.exclude(state=Participant.State.REFUSED)
     for field in ("bin", "bic", "bank_code"):
         if taken.filter(**{field: getattr(application, field)}).exists():
-            raise ParticipantRefused("A participant with this value is registered already.", field=field)
+            raise _refuse(field, _("A participant with this value is registered already."))
     if application.role == Participant.Role.SETTLEMENT_BANK and taken.filter(role=application.role).exists():
-        raise ParticipantRefused("The System has one settlement bank, and it is registered already.", field="role")
+        raise _refuse("role", _("The System has one settlement bank, and it is registered already."))
+
+
+def _refuse(field: str, remedy: str) -> ParticipantRefused:
+    """The refusal of one field, named in the reader's language and by its own name."""
+    label = Participant._meta.get_field(field).verbose_name
+    return ParticipantRefused(f"{label}: {remedy}", field=field, remedy=remedy)
 
 
 def next_code() -> str:
@@ -75,15 +84,14 @@ def next_code() -> str:
     return participant_code(row[0])
 
 
-@transaction.atomic
 def register_participant(application: Application, maker: Staff) -> Participant:
-    """Record an application and put it before a second person.
+    """Record an application and put it before a second person, in one transaction.
 
     Raises:
         ParticipantRefused: a field is missing, wrong or taken.
     """
-    check(application)
-    with events.act("payments.participant.register", events.Actor.staff(maker)) as act:
+    with events.act("payments.participant.register", events.Actor.staff(maker), bin=application.bin) as act:
+        check(application)
         participant = Participant.objects.create(code=next_code(), registered_by=maker, **asdict(application))
         act.record = ("participant", participant.code)
         approvals.propose(
@@ -91,7 +99,11 @@ def register_participant(application: Application, maker: Staff) -> Participant:
             maker=maker,
             record=("participant", participant.code),
             title=participant.name_en,
-            payload={**asdict(application), "contract_date": application.contract_date.isoformat(), "code": participant.code},
+            payload={
+                **asdict(application),
+                "contract_date": application.contract_date.isoformat(),
+                "code": participant.code,
+            },
         )
     return participant
 
@@ -120,8 +132,9 @@ class ParticipantApproval:
         )
 
 
-@transaction.atomic
-def add_key(participant: Participant, key_id: str, algorithm: str, material: bytes, actor: events.Actor) -> ParticipantKey:
+def add_key(
+    participant: Participant, key_id: str, algorithm: str, material: bytes, actor: events.Actor
+) -> ParticipantKey:
     """Give a participant a key for signing its requests (RFC 9421).
 
     ``material`` is the raw ed25519 public key (32 bytes), or the shared HMAC secret (32 bytes at least), which is
