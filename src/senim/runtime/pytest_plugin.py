@@ -16,6 +16,7 @@ import pytest
 
 from senim.runtime.config import checkout_root
 from senim.runtime.postgres import Embedded
+from senim.runtime.postgres.server import APPLICATION_ROLE, SUPERUSER
 
 VAR: Final = (checkout_root() or Path.cwd()) / "var"
 RUN_NAME: Final = re.compile(r"senim_test_(\d+)_(\d+)\Z")
@@ -54,7 +55,7 @@ def pytest_sessionstart() -> None:
     """Start the server, and remove what killed runs left on it."""
     if not os.environ.get("SENIM_TEST_DATABASE_URL"):
         SERVER.ensure_database("postgres")
-        _drop_stale_databases()
+        _prepare_server()
     for folder in (VAR / "test").glob("senim_test_*"):
         if _is_stale(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
@@ -73,11 +74,14 @@ def _is_stale(name: str) -> bool:
     return match is not None and _started(int(match.group(1))) != match.group(2)
 
 
-def _drop_stale_databases() -> None:
+def _prepare_server() -> None:
+    """Drop the databases of killed runs; let tests empty append-only tables, which the product's own role cannot."""
     import psycopg
     from psycopg import sql
 
-    with psycopg.connect(SERVER.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(SERVER.url("postgres", SUPERUSER), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(7360633)")  # two runs that start at once grant in turn
+        connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {APPLICATION_ROLE}")
         names = [str(row[0]) for row in connection.execute("SELECT datname FROM pg_database").fetchall()]
         for name in filter(_is_stale, names):
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
