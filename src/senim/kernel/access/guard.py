@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -30,7 +31,7 @@ def requires(permission: str) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return ask_to_sign_in(request)
             if not request.user.has_perm(permission):
@@ -89,9 +90,10 @@ def page_of(request: HttpRequest) -> str:
 
 
 def local(request: HttpRequest, address: str) -> str:
-    """Return ``address`` when it leads to this host, else the front page: nobody is sent elsewhere from here."""
+    """Return the path of ``address`` when it leads to this host, else the front page: nobody is sent elsewhere."""
     if url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure()):
-        return address
+        parts = urlsplit(address)
+        return urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
     return "/"
 
 

@@ -35,7 +35,7 @@ def is_over(request: HttpRequest) -> bool:
     seen, began = request.session.get(SEEN), request.session.get(BEGAN)
     if seen is None or began is None:
         return True
-    return now() - seen > settings.SESSION_IDLE_SECONDS or now() - began > LIFE_SECONDS
+    return bool(now() - seen > settings.SESSION_IDLE_SECONDS or now() - began > LIFE_SECONDS)
 
 
 def now() -> int:

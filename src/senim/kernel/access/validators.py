@@ -3,10 +3,11 @@
 Django's own rules say the same, but Django's Kazakh catalogue is silent on them.
 """
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+
+from senim.kernel.access.models import Staff
 
 DISTINCT_MIN = 6
 PART_MIN = 4
@@ -18,7 +19,7 @@ class Length:
     def __init__(self, min_length: int = 12) -> None:
         self.min_length = min_length
 
-    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+    def validate(self, password: str, user: Staff | None = None) -> None:
         """Refuse a shorter password."""
         del user
         if len(password) < self.min_length:
@@ -32,7 +33,7 @@ class Length:
 class NotCommon(CommonPasswordValidator):
     """Not one of the twenty thousand that are tried first."""
 
-    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+    def validate(self, password: str, user: Staff | None = None) -> None:
         """Refuse a password of the list."""
         try:
             super().validate(password, user)
@@ -47,7 +48,7 @@ class NotCommon(CommonPasswordValidator):
 class NotOneself:
     """Without the person's own login, name or address in it."""
 
-    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+    def validate(self, password: str, user: Staff | None = None) -> None:
         """Refuse a password that holds a part of what is known about the person."""
         known = [str(getattr(user, field, "")) for field in ("login", "full_name", "email")]
         parts = {part for text in known for part in text.lower().replace("@", " ").replace(".", " ").split()}
@@ -62,7 +63,7 @@ class NotOneself:
 class Varied:
     """Not digits alone, nor a few characters over and over."""
 
-    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+    def validate(self, password: str, user: Staff | None = None) -> None:
         """Refuse a monotonous password."""
         del user
         if password.isdigit() or len(set(password)) < DISTINCT_MIN:

@@ -214,8 +214,8 @@ def _conclude(row: "Outgoing", receipt: wire.Receipt, token: str) -> None:
     """Keep the peer's word, whichever it is."""
     from senim.kernel.delivery.models import Outgoing
 
-    data = {"peer": row.peer.code, "kind": row.kind, "attempts": row.attempts}
-    with events.act("delivery.send", ACTOR, record=("outgoing", row.pk), **data) as act:
+    with events.act("delivery.send", ACTOR, record=("outgoing", row.pk), peer=row.peer.code, kind=row.kind) as act:
+        act.data["attempts"] = row.attempts
         if not receipt.accepted:
             act.refuse(receipt.reason)
         # A receipt is the end of the matter, even if another attempt was given up for lost and counted meanwhile.

@@ -103,7 +103,7 @@ def note(
 
 def _inside_a_transaction() -> bool:
     """Tell whether the caller has a transaction open; the one that a test case wraps around a test does not count."""
-    return any(not block._from_testcase for block in connection.atomic_blocks)  # noqa: SLF001 - Django has no other way
+    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 def _write(doing: Act, outcome: str, reason: str) -> int:
@@ -145,7 +145,7 @@ def judge(error: BaseException) -> tuple[str, str]:
     return "failed", type(error).__name__
 
 
-def _row(doing: Act, outcome: str, reason: str) -> tuple[object, ...]:
+def _row(doing: Act, outcome: str, reason: str) -> tuple[str | dt.datetime | dt.date | None, ...]:
     if doing.record is None:
         raise EventIncomplete("The event does not name its record.", event=doing.name)
     record_type, record_id = doing.record

@@ -35,7 +35,8 @@ class Column:
     ``value`` takes a row and gives what is shown and exported (default: the attribute ``name``); amounts are in tiyn.
     ``state`` instead gives a tag. ``order`` is the ORM path to sort by: a name, a function of no arguments where it
     depends on the reader's language, or an empty string where the column cannot be sorted. ``nullable`` says whether
-    that path may be NULL. ``total`` asks for a sum, ``lead`` makes the value the head of the card on a phone.
+    that path may be NULL. ``total`` asks for a sum, ``lead`` makes the value the head of the card on a phone. A column
+    that is not ``listed`` stands in files and in print alone; one without ``phone`` is left out on small screens.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Column:
     nullable: bool = False
     total: bool = False
     lead: bool = False
+    listed: bool = True
+    phone: bool = True
     address: Callable[[Any], str | None] | None = None
     note: Callable[[Any], object] | None = None
 

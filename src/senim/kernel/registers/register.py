@@ -69,6 +69,11 @@ class Register:
             raise UnknownColumn(register=self.name, column=name)
         return found
 
+    @property
+    def listed(self) -> tuple[Column, ...]:
+        """The columns of the page; files and print have all."""
+        return tuple(column for column in self.columns if column.listed)
+
     def totals(self) -> tuple[Column, ...]:
         """The columns that are summed."""
         return tuple(column for column in self.columns if column.total)

@@ -60,7 +60,8 @@ def cell(column: Column, row: Any, address: str | None) -> Cell:
     note = column.note(row) if column.note else ""
     text = "" if state else column.text(row)
     empty = "" if text or state or note else "none"
-    return Cell(text, " ".join(filter(None, (css, empty, "lead" if column.lead else ""))), column.label, link, state, note)
+    classes = (css, empty, "lead" if column.lead else "", "" if column.phone else "wide-only-cell")
+    return Cell(text, " ".join(filter(None, classes)), column.label, link, state, note)
 
 
 def headings(search: query.Query) -> list[Heading]:
@@ -72,7 +73,7 @@ def headings(search: query.Query) -> list[Heading]:
             search.sorted_by(column) if column.path else "",
             ("descending" if search.order.descending else "ascending") if column.name == search.order.column.name else "",
         )
-        for column in search.register.columns
+        for column in search.register.listed
     ]
 
 
@@ -81,16 +82,16 @@ def lines(register: Register, rows: list[Any]) -> list[list[Cell]]:
     result = []
     for row in rows:
         address = register.address(row) if register.address else None
-        result.append([cell(column, row, address if index == 0 else None) for index, column in enumerate(register.columns)])
+        result.append([cell(column, row, address if index == 0 else None) for index, column in enumerate(register.listed)])
     return result
 
 
-def totals_cells(search: query.Query) -> list[Cell]:
-    """One cell a column: the sum, or nothing."""
+def totals_cells(search: query.Query, columns: tuple[Column, ...]) -> list[Cell]:
+    """One cell for each of ``columns``: the sum, or nothing."""
     sums = search.sums()
     return [
         Cell(column.text_of(sums[column.name]) if column.name in sums else "", "num" if column.right else "", column.label)
-        for column in search.register.columns
+        for column in columns
     ]
 
 
@@ -116,7 +117,7 @@ def show(register: Register, request: HttpRequest) -> HttpResponse:
         "chips": search.chips(),
         "here": search.address(),
         "saved": [(one, one.query == search.address()) for one in saved],
-        "totals": totals_cells(search) if register.totals() and count.exact and count.rows else None,
+        "totals": totals_cells(search, register.listed) if register.totals() and count.exact and count.rows else None,
         "totals_later": bool(register.totals()) and not count.exact,
         "list_url": reverse(register.url()),
         "csv_url": reverse(register.url("csv")),
@@ -133,7 +134,7 @@ def show(register: Register, request: HttpRequest) -> HttpResponse:
 def totals(register: Register, request: HttpRequest) -> HttpResponse:
     """The row of sums alone: asked for after the page where there are many rows."""
     search = query.read(register, request.GET)
-    return render(request, "registers/_totals.html", {"totals": totals_cells(search), "register": register})
+    return render(request, "registers/_totals.html", {"totals": totals_cells(search, register.listed), "register": register})
 
 
 def _named(register: Register, ending: str) -> str:
@@ -187,7 +188,7 @@ def as_print(register: Register, request: HttpRequest) -> StreamingHttpResponse:
         with translation.override(language), transaction.atomic(), _act(request, register, "print", search):
             head, foot = render_to_string(
                 "registers/print.html",
-                context | {"totals": totals_cells(search), "count": search.rows.order_by().count()},
+                context | {"totals": totals_cells(search, register.columns), "count": search.rows.order_by().count()},
                 request=request,
             ).split("<!--rows-->")
             yield head

@@ -59,6 +59,13 @@ def percent(part: float, whole: float, places: int = 1) -> str:
 
 
 @register.simple_tag
+def scaled(tiyn: int, tenge: int, signed: bool = False) -> str:
+    """A sum in units of ``tenge`` tenge, with one decimal where the unit is larger than one."""
+    sign = "+" if signed and tiyn > 0 else ""
+    return sign + (formats.money(tiyn) if tenge == 1 else formats.number(tiyn / formats.TIYN_IN_TENGE / tenge, 1))
+
+
+@register.simple_tag
 def spared(paid: int, owed: int) -> str:
     """The part of the obligations that offsetting spares from being paid."""
     return formats.percent(owed - paid, owed)
