@@ -1,4 +1,4 @@
-"""An example market as rows, for pages to show: no service is called, so each row says exactly what a page must say.
+"""An example market as rows, for pages to show: what a page must say is written row by row, and posted to the ledger.
 
 Everything is fictitious. The random numbers are seeded: the same rows each time.
 """
@@ -89,6 +89,8 @@ def people() -> dict[str, Staff]:
 
 def banks(staff: dict[str, Staff]) -> list[Participant]:
     """A settlement bank and four banks, approved, each with a key and a peer."""
+    from senim.roles.payments.services import accounts as ledger_accounts
+
     made = []
     for number, (role, code, *names) in enumerate(BANKS, start=1):
         bank = Participant.objects.create(
@@ -103,6 +105,7 @@ def banks(staff: dict[str, Staff]) -> list[Participant]:
         ParticipantKey.objects.create(
             key_id=f"{bank.peer_code}-2026-1", participant=bank, algorithm="ed25519", material=bytes(32), valid_from=timezone.now()
         )
+        ledger_accounts.open_participant_accounts(bank)
         made.append(bank)
     return made
 

@@ -56,7 +56,7 @@ def cell(column: Column, row: Any, address: str | None) -> Cell:
     """The value of ``row`` in ``column``."""
     state = column.state(row) if column.state is not None else None
     link = column.address(row) if column.address else address
-    css = "num" if column.right else ("mono" if column.form is Form.CODE else "")
+    css = {Form.CODE: "mono", Form.MOMENT: "nowrap", Form.DAY: "nowrap"}.get(column.form, "num" if column.right else "")
     note = column.note(row) if column.note else ""
     text = "" if state else column.text(row)
     empty = "" if text or state or note else "none"
@@ -104,6 +104,7 @@ def show(register: Register, request: HttpRequest) -> HttpResponse:
     drawn = [(one.template, one.inputs(search.params)) for one in register.filters]
     context = {
         "register": register,
+        "searchable": register.search is not None,
         "search": search,
         "headings": headings(search),
         "lines": lines(register, page.rows),

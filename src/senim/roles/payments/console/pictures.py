@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from senim.kernel.console import charts, formats
 from senim.roles.payments.models import Participant
 
@@ -134,6 +136,18 @@ class Matrix:
     rows: list[HeatRow]
     owed_tiyn: list[int]
     total_tiyn: int
+    highest_tiyn: int
+
+    @property
+    def scale(self) -> int:
+        """Tenge in the unit in which a small picture writes its sums: one, a thousand, a million."""
+        return next((scale for scale in (1_000_000, 1_000) if self.highest_tiyn >= 10_000 * scale), 1)
+
+    @property
+    def unit(self) -> str:
+        """That unit in words."""
+        words = {1_000_000: _("m"), 1_000: _("thousand"), 1: ""}[self.scale]
+        return f"{words} {formats.currency()}".strip()
 
 
 def matrix(participants: Iterable[Participant], owed: Mapping[tuple[int, int], int]) -> Matrix:
@@ -154,4 +168,4 @@ def matrix(participants: Iterable[Participant], owed: Mapping[tuple[int, int], i
         gets = sum(amount for (_payer, payee), amount in between.items() if payee == payer.pk)
         rows.append(HeatRow(payer, cells, owes, gets - owes))
     owed_to = [sum(amount for (_payer, payee), amount in between.items() if payee == one.pk) for one in order]
-    return Matrix(order, rows, owed_to, sum(between.values()))
+    return Matrix(order, rows, owed_to, sum(between.values()), highest)
