@@ -11,19 +11,26 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone, translation
 
+from senim.errors import BadInput
 from senim.kernel import delivery, events
-from senim.kernel.delivery.models import Peer
+from senim.kernel.delivery.models import Outgoing, Peer
 from senim.kernel.documents import store
 from senim.roles.payments.models import OperatingDay, Participant, ParticipantReport
 from senim.roles.payments.rules.kinds import DayState
 from senim.roles.payments.services import report_data, report_forms
-from senim.roles.payments.services.day_state import lock
+from senim.roles.payments.services.day_state import DayError, lock
 
 DELIVERY_KIND: Final = "report"
 CONTENT_TYPES: Final = {
     "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+
+
+class ReportNotSendable(DayError, BadInput):
+    """The participant is no delivery peer: its reports can be downloaded only."""
+
+    code = "payments.report_not_sendable"
 
 
 def report(day: dt.date, actor: events.Actor) -> None:
@@ -74,14 +81,7 @@ def _keep_and_send(
     row: OperatingDay, participant: Participant, peer: Peer | None, form: str, document: bytes
 ) -> ParticipantReport:
     stored = store.put_bytes(document)
-    sent = peer and delivery.send(
-        peer,
-        DELIVERY_KIND,
-        document,
-        filename=report_forms.filename(row.day, participant.code, form),
-        content_type=CONTENT_TYPES[form],
-        conversation=f"report/{row.day.isoformat()}",
-    )
+    sent = _send(peer, row.day, participant.code, form, document) if peer else None
     return ParticipantReport.objects.create(
         day=row,
         participant=participant,
@@ -90,6 +90,17 @@ def _keep_and_send(
         size_bytes=stored.size_bytes,
         made_at=timezone.now(),
         delivery_id=sent.id if sent else None,
+    )
+
+
+def _send(peer: Peer, day: dt.date, participant_code: str, form: str, document: bytes) -> Outgoing:
+    return delivery.send(
+        peer,
+        DELIVERY_KIND,
+        document,
+        filename=report_forms.filename(day, participant_code, form),
+        content_type=CONTENT_TYPES[form],
+        conversation=f"report/{day.isoformat()}",
     )
 
 
@@ -107,20 +118,27 @@ def _finish(day: dt.date, actor: events.Actor) -> None:
 
 @transaction.atomic
 def resend(day: dt.date, participant: Participant, actor: events.Actor) -> int:
-    """Send a participant's reports of a day once more, as they are in the store; return how many."""
-    peer = Peer.objects.get(code=participant.peer_code, active=True)
-    reports = list(ParticipantReport.objects.select_for_update().filter(day_id=day, participant=participant))
+    """Send a participant's reports of a day once more, as they are in the store; return how many.
+
+    Raises:
+        ReportNotSendable: the participant is no delivery peer.
+    """
+    peer = Peer.objects.filter(code=participant.peer_code, active=True).first()
+    if peer is None:
+        raise ReportNotSendable(participant=participant.code)
+    kept = list(ParticipantReport.objects.select_for_update().filter(day_id=day, participant=participant))
     record = ("participant", participant.code)
-    with events.act("payments.report.resend", actor, record=record, operating_day=day):
-        for kept in reports:
-            sent = delivery.send(
-                peer,
-                DELIVERY_KIND,
-                store.read(kept.sha256),
-                filename=report_forms.filename(day, participant.code, kept.form),
-                content_type=CONTENT_TYPES[kept.form],
-                conversation=f"report/{day.isoformat()}",
-            )
-            kept.delivery_id = sent.id
-            kept.save(update_fields=["delivery_id"])
-    return len(reports)
+    with events.act("payments.report.resend", actor, record=record, operating_day=day, reports=len(kept)):
+        for report_row in kept:
+            sent = _send(peer, day, participant.code, report_row.form, store.read(report_row.sha256))
+            report_row.delivery_id = sent.id
+            report_row.save(update_fields=["delivery_id"])
+    return len(kept)
+
+
+def send_unsent(actor: events.Actor) -> int:
+    """Send every report that was made while its participant was no delivery peer and is one now; return how many."""
+    unsent = ParticipantReport.objects.filter(delivery_id__isnull=True).select_related("participant")
+    reachable = set(Peer.objects.filter(active=True).values_list("code", flat=True))
+    pairs = {(row.day_id, row.participant) for row in unsent if row.participant.peer_code in reachable}
+    return sum(resend(day, participant, actor) for day, participant in pairs)
