@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from senim.roles.payments.messages import pacs008, stream
+from senim.roles.payments.messages import fields, pacs008, stream
 from senim.roles.payments.messages.errors import MessageRefused, Problem
+from senim.roles.payments.messages.parts import Parts
 from senim.roles.payments.messages.values import BusinessHeader, CreditTransfer, Group
 
 PROGRESS_EVERY = 1_000
@@ -54,6 +55,24 @@ def inspect(
         inspection.problems.append(refused.problem)
     if not inspection.problems and inspection.group is not None:
         inspection.problems = inspection.totals.against(inspection.group)
+    inspection.problems.sort(key=lambda problem: problem.place.line or 0)
+    return inspection
+
+
+def inspect_any(source: stream.Readable | bytes) -> Inspection:
+    """As ``inspect`` for a message of any kind known here; totals are checked only in a pacs.008."""
+    readable = stream.readable(source)
+    inspection = Inspection()
+    try:
+        layout, whole = stream.begin(readable)
+        if layout.kind == "pacs.008":
+            return inspect(whole)
+        inspection.layout = layout
+        for element in Parts(whole, layout, problems=inspection.problems):
+            if stream.local_name(element) == "GrpHdr":
+                inspection.group = fields.group(element)
+    except MessageRefused as refused:
+        inspection.problems.append(refused.problem)
     inspection.problems.sort(key=lambda problem: problem.place.line or 0)
     return inspection
 

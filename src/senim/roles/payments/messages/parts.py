@@ -55,9 +55,10 @@ class Parts:
         self._source = source
         self._layout = layout
         self._problems = problems
-        self._name = RECORDS[layout.kind]
-        self._tag = layout.tag(self._name)
-        self._schema = schema.compiled(layout.document, self._name) if validate else None
+        self._validate = validate
+        self._name = RECORDS.get(layout.kind, "")  # other messages are short: they are their own skeleton
+        self._tag = layout.tag(self._name or "-")
+        self._schema = schema.compiled(layout.document, self._name) if validate and self._name else None
         self._message: Any = None
         self._document_ended = False
         self._index = 0
@@ -79,7 +80,7 @@ class Parts:
             if self._problems is not None and len(self._problems) >= PROBLEMS_MAX:
                 return
         root = stream.feed(parser, b"")
-        if self._schema is not None:
+        if self._validate:
             self._check_skeleton(root)
 
     def _is_part(self, element: Any) -> bool:
@@ -150,7 +151,7 @@ class Parts:
         for entry in islice(whole.error_log, PROBLEMS_MAX):
             found = _follow(root, entry.path or "")
             place = Place(found.sourceline or entry.line, stream.path_of(found))
-            if place.line not in known or self._name not in place.path:
+            if place.line not in known or not self._name or self._name not in place.path:
                 problems.append(Problem("FF01", stream.plain(entry.message), place))
         if problems:
             self._report(problems)

@@ -27,12 +27,13 @@ from senim.kernel.documents import store
 from senim.roles.payments.messages import check, pacs002
 from senim.roles.payments.messages.errors import Place, Problem
 from senim.roles.payments.messages.values import CreditTransfer, Group
-from senim.roles.payments.models import MessageFile, OperatingDay, Participant
+from senim.roles.payments.models import MessageFile, Participant
 from senim.roles.payments.rules import file_transfers
-from senim.roles.payments.rules.kinds import DayState, FileState, Source
+from senim.roles.payments.rules.kinds import FileState, Source
 from senim.roles.payments.rules.reasons import Reason
 from senim.roles.payments.services import file_answers
 from senim.roles.payments.services.authorise import Answer, authorise
+from senim.roles.payments.services.file_assessment import bank_codes, open_days
 from senim.roles.payments.services.file_spool import Presented, Spool
 
 FILE_BYTES_MAX: Final = 1024 * 1024 * 1024
@@ -231,11 +232,7 @@ class _Import:
     def check(self, spool: Spool) -> None:
         """Read and validate the whole file, putting its transfers into the spool."""
         self.aside.update(self.file.pk, state=FileState.CHECKING.value, transactions_done=0)
-        open_days = OperatingDay.objects.filter(state=DayState.OPEN.value).values_list("day", flat=True)
-        banks = {
-            file_transfers.institution(bic): code for bic, code in Participant.objects.values_list("bic", "bank_code")
-        }
-        days = file_transfers.settlement_days(self.file.received_at, open_days)
+        banks, days = bank_codes(), file_transfers.settlement_days(self.file.received_at, open_days())
         terms: list[file_transfers.Terms] = []
 
         def take(group: Group, transfer: CreditTransfer) -> None:

@@ -1,0 +1,14 @@
+"""``senim payments``: participants, files, operating days. Each command lives beside what it calls."""
+
+import click
+
+from senim.roles.payments import file_commands
+
+
+@click.group(name="payments")
+def command() -> None:
+    """Participants, files, operating days."""
+
+
+command.add_command(file_commands.import_command)
+command.add_command(file_commands.message)
