@@ -16,9 +16,14 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WIDTHS = {"wide": (1360, 900), "narrow": (430, 932)}
 SCHEMES = ("light", "dark")
 LANGUAGES = ("kk", "ru", "en")
@@ -86,12 +91,22 @@ def open_page(page: Page, session: Session, address: str) -> bool:
     return True
 
 
-def take(browser: Browser, session: Session, out: Path, wanted: list[str], widths: list[str], languages: list[str], schemes: list[str]) -> int:
+def take(
+    browser: Browser,
+    session: Session,
+    out: Path,
+    wanted: list[str],
+    widths: list[str],
+    languages: list[str],
+    schemes: list[str],
+) -> int:
     """Take the pictures that were asked for; return how many."""
     count = 0
     for width, scheme, language in product(widths, schemes, languages):
         w, h = WIDTHS[width]
-        context = browser.new_context(viewport={"width": w, "height": h}, color_scheme="dark" if scheme == "dark" else "light")
+        context = browser.new_context(
+            viewport={"width": w, "height": h}, color_scheme="dark" if scheme == "dark" else "light"
+        )
         page = context.new_page()
         sign_in(page, session)
         page.click(f".languages button[value={language}]")

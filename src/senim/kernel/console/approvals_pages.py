@@ -14,6 +14,7 @@ from senim.kernel.access.guard import requires
 from senim.kernel.approvals.models import Approval
 from senim.kernel.console import words
 from senim.kernel.console.help import Help
+from senim.kernel.console.people import person
 from senim.kernel.console.states import State
 from senim.kernel.registers.columns import Column, Form
 from senim.kernel.registers.filters import Choice, Period
@@ -34,15 +35,22 @@ def state(row: Approval) -> State:
 
 def waiting_for(request: HttpRequest) -> int:
     """How many acts this reader may decide now."""
-    kinds = [kind for kind, _label in words.acts() if (act := words.act(kind)) and request.user.has_perm(act.permission)]
+    kinds = [
+        kind for kind, _label in words.acts() if (act := words.act(kind)) and request.user.has_perm(act.permission)
+    ]
     if not kinds:
         return 0
-    return Approval.objects.filter(state=Approval.State.WAITING, kind__in=kinds).exclude(maker_id=request.user.pk).count()
+    return (
+        Approval.objects.filter(state=Approval.State.WAITING, kind__in=kinds).exclude(maker_id=request.user.pk).count()
+    )
 
 
 HELP = Help(
     lines=(
-        _("What one person proposes, another decides. Nobody decides what they proposed themselves, whatever their role."),
+        _(
+            "What one person proposes, another decides. Nobody decides what they proposed themselves, "
+            "whatever their role."
+        ),
         _("The act is carried out at the moment of approval, exactly as it is shown, and only once."),
     ),
 )
@@ -58,8 +66,13 @@ REGISTER = Register(
         Column(name="title", label=_("Subject"), lead=True),
         Column(name="maker", label=_("Proposed by"), value=lambda row: row.maker.full_name, order="maker__full_name"),
         Column(name="state", label=_("State"), state=state),
-        Column(name="checker", label=_("Decided by"), value=lambda row: row.checker.full_name if row.checker else None,
-               order="checker__full_name", nullable=True),
+        Column(
+            name="checker",
+            label=_("Decided by"),
+            value=lambda row: row.checker.full_name if row.checker else None,
+            order="checker__full_name",
+            nullable=True,
+        ),
         Column(name="decided_at", label=_("Decided"), form=Form.MOMENT, nullable=True),
     ),
     default_order="-made_at",
@@ -73,7 +86,7 @@ REGISTER = Register(
     address=lambda row: reverse("console:approval", args=[row.pk]),
     empty=_("Acts that need a second person wait here."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 def _may_decide(request: HttpRequest, approval: Approval) -> bool:
@@ -100,6 +113,7 @@ def detail(request: HttpRequest, approval_id: int) -> HttpResponse:
         "consequence": act.consequence if act else "",
         "may_decide": _may_decide(request, approval),
         "own": approval.maker_id == request.user.pk,
+        "may_withdraw": approval.maker_id == request.user.pk and approval.state == Approval.State.WAITING,
         "record_address": words.record_address(approval.record_type, approval.record_id),
         "crumbs": [(_("Approvals"), reverse("console:approvals")), (approval.title, None)],
         "help": HELP,
@@ -121,9 +135,23 @@ def decide(request: HttpRequest, approval_id: int) -> HttpResponse:
         messages.error(request, _now("Say in the comment why you refuse."))
     else:
         try:
-            approvals.decide(approval.pk, request.user, approve=answer == "approve", comment=comment)
+            approvals.decide(approval.pk, person(request), approve=answer == "approve", comment=comment)
         except SenimError as refused:
             messages.error(request, _now(refused.message))
         else:
             messages.success(request, _now("Approved and carried out.") if answer == "approve" else _now("Refused."))
     return here
+
+
+@require_POST
+@requires("approvals.view")
+def withdraw(request: HttpRequest, approval_id: int) -> HttpResponse:
+    """Take one's own proposal back."""
+    approval = get_object_or_404(Approval, pk=approval_id)
+    try:
+        approvals.withdraw(approval.pk, person(request))
+    except SenimError as refused:
+        messages.error(request, _now(refused.message))
+    else:
+        messages.success(request, _now("The proposal is withdrawn."))
+    return redirect("console:approval", approval_id)

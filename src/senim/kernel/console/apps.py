@@ -17,9 +17,4 @@ class ConsoleConfig(AppConfig):
         from senim.kernel.console import own
 
         own.declare()
-        try:
-            autodiscover_modules("console")
-        except (ImportError, AttributeError) as missing:  # while parts are being built
-            import sys
-
-            print(f"console of a role not ready: {missing}", file=sys.stderr)
+        autodiscover_modules("console")

@@ -5,6 +5,7 @@ All coordinates are in the units of the picture's viewBox. Nothing here needs a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 HEAT_LEVELS = 5
 
@@ -55,7 +56,7 @@ def nice_top(value: float) -> float:
     """The smallest round number (1, 2, 4, 6, 8, 10 times a power of ten) that is not below ``value``; at least 4."""
     if value <= 4:
         return 4
-    power = 10 ** (len(str(int(value))) - 1)
+    power = int("1" + "0" * (len(str(int(value))) - 1))
     return next(step * power for step in (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10) if step * power >= value)
 
 
@@ -78,9 +79,9 @@ def curve(frame: Frame, points: Sequence[tuple[float, float]]) -> str:
 
 
 def _monotone_slopes(places: Sequence[tuple[float, float]]) -> list[float]:
-    rises = [(b[1] - a[1]) / (b[0] - a[0]) if b[0] != a[0] else 0.0 for a, b in zip(places, places[1:], strict=False)]
+    rises = [(b[1] - a[1]) / (b[0] - a[0]) if b[0] != a[0] else 0.0 for a, b in pairwise(places)]
     slopes = [rises[0]]
-    for before, after in zip(rises, rises[1:], strict=False):
+    for before, after in pairwise(rises):
         slopes.append(0.0 if before * after <= 0 else 2 * before * after / (before + after))
     return [*slopes, rises[-1]]
 

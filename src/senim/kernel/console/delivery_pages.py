@@ -46,13 +46,18 @@ def incoming_state(row: Incoming) -> State:
 
 HELP = Help(
     lines=(
-        _("Every message is signed and encrypted, and sent until the recipient's signed receipt is here. A repeated message is recognised and not taken twice."),
+        _(
+            "Every message is signed and encrypted, and sent until the recipient's signed receipt is "
+            "here. A repeated message is recognised and not taken twice."
+        ),
         _("A message that could not be delivered stays here and can be sent again by hand."),
     ),
     clauses=("EM-55.10",),
 )
 
-PEER_FILTER = Choice(name="peer", label=_("Organisation"), path="peer_id", choices=model_choices(lambda: Peer.objects.order_by("name")))
+PEER_FILTER = Choice(
+    name="peer", label=_("Organisation"), path="peer_id", choices=model_choices(lambda: Peer.objects.order_by("name"))
+)
 
 OUTGOING = Register(
     name="console.outgoing",

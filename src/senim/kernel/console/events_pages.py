@@ -41,8 +41,14 @@ def search(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 
 HELP = Help(
     lines=(
-        _("Every act of people, programs and other organisations leaves an event here: who, what, on which record, when it began and ended, and how."),
-        _("Events are only ever added. Each is linked to the one before it by its digest, so a changed or missing event is found."),
+        _(
+            "Every act of people, programs and other organisations leaves an event here: who, what, on "
+            "which record, when it began and ended, and how."
+        ),
+        _(
+            "Events are only ever added. Each is linked to the one before it by its digest, so a changed "
+            "or missing event is found."
+        ),
     ),
     clauses=("EM-55.11",),
 )
@@ -51,13 +57,21 @@ REGISTER = Register(
     name="console.events",
     title=_("Events"),
     permission="events.view",
-    rows=lambda: Event.objects.all(),
+    rows=Event.objects.all,
     columns=(
         Column(name="began_at", label=_("Began"), form=Form.MOMENT),
         Column(name="name", label=_("Event"), value=lambda row: words.event(row.name), lead=True),
-        Column(name="actor_label", label=_("User"), note=lambda row: "" if row.actor_kind == "staff" else row.get_actor_kind_display()),
-        Column(name="record_id", label=_("Record"), note=lambda row: words.record(row.record_type),
-               address=lambda row: words.record_address(row.record_type, row.record_id)),
+        Column(
+            name="actor_label",
+            label=_("User"),
+            note=lambda row: "" if row.actor_kind == "staff" else row.get_actor_kind_display(),
+        ),
+        Column(
+            name="record_id",
+            label=_("Record"),
+            note=lambda row: words.record(row.record_type),
+            address=lambda row: words.record_address(row.record_type, row.record_id),
+        ),
         Column(name="ended_at", label=_("Ended"), form=Form.MOMENT),
         Column(name="outcome", label=_("Result"), state=outcome),
         Column(name="operating_day", label=_("Operating day"), form=Form.DAY, nullable=True),
@@ -75,7 +89,7 @@ REGISTER = Register(
     address=lambda row: reverse("console:event", args=[row.pk]),
     empty=_("Events appear here as people and programs act."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 @require_safe
@@ -103,5 +117,7 @@ def history(request: HttpRequest, record_type: str, record_id: str) -> list[tupl
     """The latest events of a record, for readers who may see events."""
     if not request.user.has_perm("events.view"):
         return []
-    found = Event.objects.filter(record_type=record_type, record_id=record_id).order_by("-began_at", "-pk")[:HISTORY_ROWS]
+    found = Event.objects.filter(record_type=record_type, record_id=record_id).order_by("-began_at", "-pk")[
+        :HISTORY_ROWS
+    ]
     return [(event, words.event(event.name), outcome(event)) for event in found]

@@ -30,41 +30,51 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     """400."""
     del exception
     return _page(
-        request, HTTPStatus.BAD_REQUEST, _("This request cannot be understood"),
+        request,
+        HTTPStatus.BAD_REQUEST,
+        _("This request cannot be understood"),
         _("Go back, reload the page and try again. If it happens again, tell the duty officer the reference number."),
-    )  # fmt: skip
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403."""
     del exception
     return _page(
-        request, HTTPStatus.FORBIDDEN, _("You may not open this page"),
+        request,
+        HTTPStatus.FORBIDDEN,
+        _("You may not open this page"),
         _("Your role does not include it. If your work needs it, ask the administrator."),
-    )  # fmt: skip
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
     del exception
     return _page(
-        request, HTTPStatus.NOT_FOUND, _("There is no such page"),
+        request,
+        HTTPStatus.NOT_FOUND,
+        _("There is no such page"),
         _("The address may be mistyped, or what it showed is not kept here."),
-    )  # fmt: skip
+    )
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """500."""
     return _page(
-        request, HTTPStatus.INTERNAL_SERVER_ERROR, _("Something went wrong on our side"),
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        _("Something went wrong on our side"),
         _("Nothing was changed by this request. The failure is on record under the reference number."),
-    )  # fmt: skip
+    )
 
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 where the form is not from this page's session."""
     del reason
     return _page(
-        request, HTTPStatus.FORBIDDEN, _("This form is no longer valid"),
+        request,
+        HTTPStatus.FORBIDDEN,
+        _("This form is no longer valid"),
         _("You may have signed in again in another window. Go back, reload the page and send it once more."),
-    )  # fmt: skip
+    )

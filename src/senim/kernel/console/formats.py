@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from django.utils.translation import gettext as _
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 ALMATY = ZoneInfo("Asia/Almaty")
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -32,7 +32,7 @@ def _grouped(whole: int) -> str:
     return f"{whole:,}".replace(",", separators()[0])
 
 
-def number(value: int | float | None, places: int = 0) -> str:
+def number(value: float | None, places: int = 0) -> str:
     """A figure with thousands set apart, rounded half even to ``places``; a dash for nothing."""
     if value is None:
         return NOTHING

@@ -11,7 +11,7 @@ from django.urls import reverse
 class Entry:
     """A page in the rail.
 
-    ``url`` is a URL name, ``permission`` what the reader must hold, ``count`` what waits there (nothing is shown for 0),
+    ``url`` is a URL name, ``permission`` what the reader must hold, ``count`` what waits there (0 is not shown),
     ``phone`` a short label if the page also stands in the bar at the foot of a phone.
     """
 
@@ -68,7 +68,7 @@ def entries() -> Iterator[Entry]:
 
 
 def shown(request: HttpRequest) -> tuple[Shown, ...]:
-    """What this reader may open, with the entry of the present page marked: the longest address that the path begins with."""
+    """What this reader may open. The entry whose address is the longest beginning of the path is the present one."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return ()

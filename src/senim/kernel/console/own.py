@@ -13,14 +13,22 @@ def declare() -> None:
     navigation.declare(
         navigation.Section("oversight", _("Oversight"), 80),
         navigation.Entry(
-            url="console:approvals", label=_("Approvals"), icon="approvals", permission="approvals.view",
-            count=approvals_pages.waiting_for, phone=_("Approvals"),
+            url="console:approvals",
+            label=_("Approvals"),
+            icon="approvals",
+            permission="approvals.view",
+            count=approvals_pages.waiting_for,
+            phone=_("Approvals"),
         ),
-        navigation.Entry(url="console:outgoing", label=_("Sent messages"), icon="deliveries", permission="delivery.view"),
-        navigation.Entry(url="console:incoming", label=_("Received messages"), icon="files", permission="delivery.view"),
+        navigation.Entry(
+            url="console:outgoing", label=_("Sent messages"), icon="deliveries", permission="delivery.view"
+        ),
+        navigation.Entry(
+            url="console:incoming", label=_("Received messages"), icon="files", permission="delivery.view"
+        ),
         navigation.Entry(url="console:events", label=_("Events"), icon="events", permission="events.view"),
         navigation.Entry(url="console:staff", label=_("Staff"), icon="staff", permission="access.view_staff"),
-    )  # fmt: skip
+    )
     words.declare_record("register", _("Register"))
     words.declare_record("staff", _("Worker"))
     words.declare_record("approval", _("Approval"), _approval)
@@ -62,6 +70,7 @@ def patterns() -> list[URLPattern]:
         *urls(approvals_pages.REGISTER, "approvals/"),
         path("approvals/<int:approval_id>/", approvals_pages.detail, name="approval"),
         path("approvals/<int:approval_id>/decide", approvals_pages.decide, name="approval-decide"),
+        path("approvals/<int:approval_id>/withdraw", approvals_pages.withdraw, name="approval-withdraw"),
         *urls(events_pages.REGISTER, "events/"),
         path("events/<int:event_id>/", events_pages.detail, name="event"),
         *urls(delivery_pages.OUTGOING, "deliveries/outgoing/"),

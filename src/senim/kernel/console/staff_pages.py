@@ -32,7 +32,7 @@ REGISTER = Register(
     name="console.staff",
     title=_("Staff"),
     permission="access.view_staff",
-    rows=lambda: Staff.objects.all(),
+    rows=Staff.objects.all,
     columns=(
         Column(name="full_name", label=_("Full name"), lead=True),
         Column(name="login", label=_("Login"), form=Form.CODE),
@@ -43,7 +43,12 @@ REGISTER = Register(
     ),
     default_order="full_name",
     filters=(
-        Choice(name="active", label=_("State"), path="is_active", choices=lambda: [("True", _("May sign in")), ("False", _("Closed"))]),
+        Choice(
+            name="active",
+            label=_("State"),
+            path="is_active",
+            choices=lambda: [("True", _("May sign in")), ("False", _("Closed"))],
+        ),
     ),
     search=lambda rows, text: rows.filter(full_name__icontains=text) | rows.filter(login__icontains=text.lower()),
     search_hint=_("Name or login"),

@@ -110,7 +110,9 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 STYLE_HELP = Help(
     lines=(
-        gettext_lazy("Every page is made of the components shown here; a new page takes from them and adds none of its own."),
+        gettext_lazy(
+            "Every page is made of the components shown here; a new page takes from them and adds none of its own."
+        ),
         gettext_lazy("Colour never speaks alone: each state also has its word."),
     )
 )
@@ -124,7 +126,11 @@ def style(request: HttpRequest) -> HttpResponse:
     frame = charts.Frame(width=760, height=200, left=50, bottom=24, first=0, last=24, top=charts.nice_top(450))
     context = {
         "states": [
-            State("good", _("Done")), State("calm", _("Under way")), State("warn", _("Look here")), State("bad", _("Refused")), State("", _("Waiting")),
+            State("good", _("Done")),
+            State("calm", _("Under way")),
+            State("warn", _("Look here")),
+            State("bad", _("Refused")),
+            State("", _("Waiting")),
         ],
         "swatches": ["sky", "gold", "good", "warn", "bad", "ink", "paper", "card"],
         "curve": charts.curve(frame, points),
@@ -134,5 +140,5 @@ def style(request: HttpRequest) -> HttpResponse:
         "heat": [[charts.heat_level(row * column, 16) for column in range(5)] for row in range(1, 5)],
         "bars": [charts.signed_bar(value, 90) for value in (90, 35, -40, -85)],
         "help": STYLE_HELP,
-    }  # fmt: skip
+    }
     return render(request, "console/style.html", context)

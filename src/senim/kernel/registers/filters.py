@@ -140,9 +140,13 @@ class Period:
             (_("This month"), now.replace(day=1), now),
         ]
         return {
-            "filter": self, "from_name": from_name, "to_name": to_name,
-            "first": params.get(from_name, ""), "last": params.get(to_name, ""), "presets": presets,
-        }  # fmt: skip
+            "filter": self,
+            "from_name": from_name,
+            "to_name": to_name,
+            "first": params.get(from_name, ""),
+            "last": params.get(to_name, ""),
+            "presets": presets,
+        }
 
     def words(self, params: Params) -> str:
         """See Filter."""
@@ -188,9 +192,12 @@ class Amounts:
         """See Filter."""
         from_name, to_name = self.names()
         return {
-            "filter": self, "from_name": from_name, "to_name": to_name,
-            "first": params.get(from_name, ""), "last": params.get(to_name, ""),
-        }  # fmt: skip
+            "filter": self,
+            "from_name": from_name,
+            "to_name": to_name,
+            "first": params.get(from_name, ""),
+            "last": params.get(to_name, ""),
+        }
 
     def words(self, params: Params) -> str:
         """See Filter."""

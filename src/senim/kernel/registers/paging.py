@@ -72,9 +72,8 @@ def ordered(rows: Rows, order: Order, *, backwards: bool = False) -> Rows:
     nulls: dict[str, bool] = {}
     if order.column.nullable:
         nulls = {"nulls_first": True} if backwards else {"nulls_last": True}
-    return rows.annotate(**{SORT_VALUE: F(order.column.path)}).order_by(
-        OrderBy(F(SORT_VALUE), descending=descending, **nulls), key
-    )
+    valued: Rows = rows.annotate(**{SORT_VALUE: F(order.column.path)})
+    return valued.order_by(OrderBy(F(SORT_VALUE), descending=descending, **nulls), key)
 
 
 def beyond(order: Order, place: Place) -> Q:

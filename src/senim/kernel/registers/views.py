@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from senim.kernel import events
 from senim.kernel.access.guard import requires
 from senim.kernel.console import formats
+from senim.kernel.console.people import person
 from senim.kernel.console.states import State
 from senim.kernel.registers import export, query
 from senim.kernel.registers.columns import Column, Form
@@ -71,7 +72,9 @@ def headings(search: query.Query) -> list[Heading]:
             column.label,
             column.right,
             search.sorted_by(column) if column.path else "",
-            ("descending" if search.order.descending else "ascending") if column.name == search.order.column.name else "",
+            ("descending" if search.order.descending else "ascending")
+            if column.name == search.order.column.name
+            else "",
         )
         for column in search.register.listed
     ]
@@ -82,7 +85,9 @@ def lines(register: Register, rows: list[Any]) -> list[list[Cell]]:
     result = []
     for row in rows:
         address = register.address(row) if register.address else None
-        result.append([cell(column, row, address if index == 0 else None) for index, column in enumerate(register.listed)])
+        result.append(
+            [cell(column, row, address if index == 0 else None) for index, column in enumerate(register.listed)]
+        )
     return result
 
 
@@ -90,7 +95,11 @@ def totals_cells(search: query.Query, columns: tuple[Column, ...]) -> list[Cell]
     """One cell for each of ``columns``: the sum, or nothing."""
     sums = search.sums()
     return [
-        Cell(column.text_of(sums[column.name]) if column.name in sums else "", "num" if column.right else "", column.label)
+        Cell(
+            column.text_of(sums[column.name]) if column.name in sums else "",
+            "num" if column.right else "",
+            column.label,
+        )
         for column in columns
     ]
 
@@ -100,7 +109,7 @@ def show(register: Register, request: HttpRequest) -> HttpResponse:
     search = query.read(register, request.GET)
     page = search.page(request.GET.get("at", ""))
     count = search.count
-    saved = SavedQuery.objects.filter(owner=request.user, register=register.name).order_by("name")
+    saved = SavedQuery.objects.filter(owner=person(request), register=register.name).order_by("name")
     drawn = [(one.template, one.inputs(search.params)) for one in register.filters]
     context = {
         "register": register,
@@ -135,7 +144,9 @@ def show(register: Register, request: HttpRequest) -> HttpResponse:
 def totals(register: Register, request: HttpRequest) -> HttpResponse:
     """The row of sums alone: asked for after the page where there are many rows."""
     search = query.read(register, request.GET)
-    return render(request, "registers/_totals.html", {"totals": totals_cells(search, register.listed), "register": register})
+    return render(
+        request, "registers/_totals.html", {"totals": totals_cells(search, register.listed), "register": register}
+    )
 
 
 def _named(register: Register, ending: str) -> str:
@@ -145,7 +156,7 @@ def _named(register: Register, ending: str) -> str:
 def _act(request: HttpRequest, register: Register, form: str, search: query.Query) -> Any:
     return events.act(
         "registers.export",
-        events.Actor.staff(request.user),
+        events.Actor.staff(person(request)),
         record=("register", register.name),
         form=form,
         query=search.address(),
@@ -204,7 +215,7 @@ def save(register: Register, request: HttpRequest) -> HttpResponse:
     """Keep the present search under a name; the same name again replaces it (EM-55.4)."""
     search = query.read(register, request.GET)
     name = " ".join(request.POST.get("name", "").split())[:80]
-    mine = SavedQuery.objects.filter(owner=request.user, register=register.name)
+    mine = SavedQuery.objects.filter(owner=person(request), register=register.name)
     back = redirect(f"{reverse(register.url())}?{search.address()}")
     if not name:
         messages.error(request, _("Give the query a name."))
@@ -212,12 +223,12 @@ def save(register: Register, request: HttpRequest) -> HttpResponse:
         messages.error(request, _("You keep many queries already: delete one first."))
     else:
         with events.act(
-            "registers.save_query", events.Actor.staff(request.user), record=("register", register.name), query=name
+            "registers.save_query", events.Actor.staff(person(request)), record=("register", register.name), query=name
         ):
             mine.update_or_create(
                 name=name,
                 defaults={"query": search.address()},
-                create_defaults={"owner": request.user, "register": register.name, "query": search.address()},
+                create_defaults={"owner": person(request), "register": register.name, "query": search.address()},
             )
         messages.success(request, _("The query “%(name)s” is kept.") % {"name": name})
     return back
@@ -226,10 +237,13 @@ def save(register: Register, request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def forget(register: Register, request: HttpRequest, saved_id: int) -> HttpResponse:
     """Delete one of the person's own queries."""
-    kept: QuerySet[SavedQuery] = SavedQuery.objects.filter(owner=request.user, register=register.name)
+    kept: QuerySet[SavedQuery] = SavedQuery.objects.filter(owner=person(request), register=register.name)
     saved = get_object_or_404(kept, pk=saved_id)
     with events.act(
-        "registers.forget_query", events.Actor.staff(request.user), record=("register", register.name), query=saved.name
+        "registers.forget_query",
+        events.Actor.staff(person(request)),
+        record=("register", register.name),
+        query=saved.name,
     ):
         saved.delete()
     messages.success(request, _("The query is deleted."))

@@ -16,4 +16,6 @@ UPLOAD_FILE = declare("payments.upload_file", _("Upload a file for a participant
 VIEW_SETTLEMENT = declare("payments.view_settlement", _("See netting and settlement"), to=READERS)
 CLOSE_DAY = declare("payments.close_day", _("Propose to close the operating day"), to={DUTY_OFFICER})
 CONFIRM_CLOSE_DAY = declare("payments.confirm_close_day", _("Confirm the close of the operating day"), to={CONTROLLER})
-RETRY_SETTLEMENT = declare("payments.retry_settlement", _("Send refused settlement instructions again"), to={DUTY_OFFICER})
+RETRY_SETTLEMENT = declare(
+    "payments.retry_settlement", _("Send refused settlement instructions again"), to={DUTY_OFFICER}
+)

@@ -34,7 +34,9 @@ register.filter("span", formats.span)
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """An icon; it says nothing to a screen reader, so it always stands beside words."""
-    return format_html('<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>', icons.PATHS[name])
+    return format_html(
+        '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>', icons.PATHS[name]
+    )
 
 
 @register.simple_tag
@@ -103,8 +105,10 @@ def rail(context: template.Context) -> Iterable[navigation.Shown]:
 @register.inclusion_tag("console/_field.html")
 def field(bound: BoundField, css: str = "") -> dict[str, object]:
     """One field of a form with its label, hint and errors, tied together for screen readers."""
-    described = [f"{bound.auto_id}-{part}" for part, there in (("hint", bound.help_text), ("error", bound.errors)) if there]
-    attributes = {"aria-describedby": " ".join(described)} if described else {}
+    described = [
+        f"{bound.auto_id}-{part}" for part, there in (("hint", bound.help_text), ("error", bound.errors)) if there
+    ]
+    attributes: dict[str, str | bool] = {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
         attributes["aria-invalid"] = "true"
     return {"field": bound, "widget": bound.as_widget(attrs=attributes), "css": css}

@@ -12,26 +12,56 @@ from senim.roles.payments.console import accounts, days, files, operations, part
 navigation.declare(
     navigation.Section("payments.day", "", 10),
     navigation.Entry(
-        url="console:payments:dashboard", label=_("Operating day"), icon="day", permission=permissions.VIEW_DAY, phone=_("Day")
+        url="console:payments:dashboard",
+        label=_("Operating day"),
+        icon="day",
+        permission=permissions.VIEW_DAY,
+        phone=_("Day"),
     ),
     navigation.Entry(
-        url="console:payments:operations", label=_("Operations"), icon="operations",
-        permission=permissions.VIEW_OPERATIONS, phone=_("Operations"),
+        url="console:payments:operations",
+        label=_("Operations"),
+        icon="operations",
+        permission=permissions.VIEW_OPERATIONS,
+        phone=_("Operations"),
     ),
     navigation.Entry(
-        url="console:payments:files", label=_("Files"), icon="files", permission=permissions.VIEW_FILES, phone=_("Files")
+        url="console:payments:files",
+        label=_("Files"),
+        icon="files",
+        permission=permissions.VIEW_FILES,
+        phone=_("Files"),
     ),
-)  # fmt: skip
+)
 navigation.declare(
     navigation.Section("payments.clearing", _("Clearing and settlement"), 20),
-    navigation.Entry(url="console:payments:days", label=_("Operating days"), icon="days", permission=permissions.VIEW_DAY),
-    navigation.Entry(url="console:payments:netting-now", label=_("Netting"), icon="netting", permission=permissions.VIEW_SETTLEMENT),
-    navigation.Entry(url="console:payments:instructions", label=_("Settlement"), icon="settlement", permission=permissions.VIEW_SETTLEMENT),
+    navigation.Entry(
+        url="console:payments:days", label=_("Operating days"), icon="days", permission=permissions.VIEW_DAY
+    ),
+    navigation.Entry(
+        url="console:payments:netting-now", label=_("Netting"), icon="netting", permission=permissions.VIEW_SETTLEMENT
+    ),
+    navigation.Entry(
+        url="console:payments:instructions",
+        label=_("Settlement"),
+        icon="settlement",
+        permission=permissions.VIEW_SETTLEMENT,
+    ),
 )
 navigation.declare(
     navigation.Section("payments.participants", _("Participants"), 30),
-    navigation.Entry(url="console:payments:participants", label=_("Register of participants"), icon="participants", permission=permissions.VIEW_PARTICIPANTS),
-    navigation.Entry(url="console:payments:accounts", label=_("Customer accounts"), icon="accounts", permission=permissions.VIEW_PARTICIPANTS),
+    navigation.Entry(
+        url="console:payments:participants",
+        label=_("Register of participants"),
+        icon="participants",
+        permission=permissions.VIEW_PARTICIPANTS,
+    ),
+    navigation.Entry(
+        url="console:payments:accounts",
+        label=_("Customer accounts"),
+        icon="accounts",
+        permission=permissions.VIEW_PARTICIPANTS,
+    ),
 )
 
 pages.declare("payments", urls.urlpatterns)
@@ -67,7 +97,10 @@ words.declare_act(
     words.Act(
         label=_("Participant's registration"),
         facts=participants.approval_facts,
-        consequence=_("The participant becomes active at once: its accounts open, its cap is posted, and it may initiate operations."),
+        consequence=_(
+            "The participant becomes active at once: its accounts open, its cap is posted, and it may "
+            "initiate operations."
+        ),
         permission=permissions.APPROVE_PARTICIPANT,
     ),
 )
@@ -76,10 +109,13 @@ words.declare_act(
     words.Act(
         label=_("Close of the operating day"),
         facts=days.approval_facts,
-        consequence=_("The day closes at once and cannot be opened again. Operations that come later belong to the next day; netting and settlement begin."),
+        consequence=_(
+            "The day closes at once and cannot be opened again. Operations that come later belong to the "
+            "next day; netting and settlement begin."
+        ),
         permission=permissions.CONFIRM_CLOSE_DAY,
     ),
-)  # fmt: skip
+)
 words.declare_events(
     {
         "payments.account.close": _("Customer account closed"),

@@ -28,7 +28,10 @@ from senim.roles.payments.models import CustomerAccount, Operation
 OPERATIONS_SHOWN = 20
 HELP = Help(
     lines=(
-        _("Accounts of the participants' clients that are kept in the System. The balance is the ledger's own, as of now."),
+        _(
+            "Accounts of the participants' clients that are kept in the System. The balance is the "
+            "ledger's own, as of now."
+        ),
         _("An account's place in the ledger is computed from its IBAN, so the two cannot drift apart."),
     ),
     clauses=("PS-1.1.19",),
@@ -55,16 +58,25 @@ REGISTER = Register(
     columns=(
         Column(name="iban", label=_("IBAN"), form=Form.CODE, lead=True),
         Column(name="holder_name", label=_("Holder")),
-        Column(name="participant", label=_("Bank"), value=lambda row: row.participant.name,
-               order=lambda: f"participant__{labels.name_field()}"),
+        Column(
+            name="participant",
+            label=_("Bank"),
+            value=lambda row: row.participant.name,
+            order=lambda: f"participant__{labels.name_field()}",
+        ),
         Column(name="closed_at", label=_("State"), state=state, nullable=True),
         Column(name="opened_at", label=_("Opened"), form=Form.MOMENT),
     ),
     default_order="iban",
     filters=(
         Choice(name="bank", label=_("Bank"), path="participant_id", choices=BANKS),
-        Choice(name="state", label=_("State"), path="closed_at", choices=lambda: [("open", _("Open")), ("closed", _("Closed"))],
-               build=lambda chosen: Q(closed_at__isnull=chosen == "open")),
+        Choice(
+            name="state",
+            label=_("State"),
+            path="closed_at",
+            choices=lambda: [("open", _("Open")), ("closed", _("Closed"))],
+            build=lambda chosen: Q(closed_at__isnull=chosen == "open"),
+        ),
         Period(label=_("Opened"), path="opened_at", of_moments=True),
     ),
     search=search,
@@ -72,7 +84,7 @@ REGISTER = Register(
     address=lambda row: reverse("console:payments:account", args=[row.iban]),
     empty=_("Accounts appear here as participants open them."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 def find(request: HttpRequest, text: str) -> list[Found]:
@@ -107,7 +119,9 @@ def detail(request: HttpRequest, number: str) -> HttpResponse:
         "held_tiyn": balance.debits_pending if balance else 0,
         "credits_tiyn": balance.credits_posted if balance else 0,
         "debits_tiyn": balance.debits_posted if balance else 0,
-        "operations": [(row, labels.kind(row), labels.status(row), row.credit_account == account.iban) for row in latest],
+        "operations": [
+            (row, labels.kind(row), labels.status(row), row.credit_account == account.iban) for row in latest
+        ],
         "history": events_pages.history(request, "account", account.iban),
         "crumbs": [(_("Customer accounts"), reverse("console:payments:accounts")), (account.iban, None)],
         "help": HELP,

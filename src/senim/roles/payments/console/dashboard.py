@@ -31,7 +31,9 @@ CAP_NOTICE_SHARE = 0.7
 HELP = Help(
     lines=(
         gettext_lazy("The page renews itself every few seconds while you look at it."),
-        gettext_lazy("The curve counts whole minutes by the time of arrival at the Centre; the dashed line is yesterday."),
+        gettext_lazy(
+            "The curve counts whole minutes by the time of arrival at the Centre; the dashed line is yesterday."
+        ),
         gettext_lazy("In the matrix the row owes the column, before offsetting. Colour grows with the sum."),
         gettext_lazy("An answer's time runs from the arrival of the request to the decision, committed."),
     ),
@@ -172,7 +174,9 @@ def _context(request: HttpRequest) -> dict[str, object]:
         "mean_tiyn": today.amount_tiyn // today.accepted if today.accepted else None,
         "top_reason": (labels.reason(top_reason[0]), top_reason[1]) if top_reason else None,
         "reasons": [(labels.reason(code), code, count) for code, count in list(today.reasons.items())[:REASONS_SHOWN]],
-        "matrix": pictures.matrix([one for one in participants if one.role == Participant.Role.BANK], figures.obligations(day.day)),
+        "matrix": pictures.matrix(
+            [one for one in participants if one.role == Participant.Role.BANK], figures.obligations(day.day)
+        ),
         "latest": [(row, labels.kind(row), labels.status(row), labels.reason(row.reason)) for row in latest],
         "attention": attention(request, participants),
         "close_waits": Approval.objects.filter(

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import cast
 
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -15,10 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from senim.errors import SenimError
 from senim.kernel import events
 from senim.kernel.access.guard import background, requires
-from senim.kernel.access.models import Staff
 from senim.kernel.approvals.models import Approval
 from senim.kernel.console import charts, delivery_pages, events_pages, formats
 from senim.kernel.console.help import Help
+from senim.kernel.console.people import person
 from senim.kernel.console.states import State
 from senim.kernel.console.words import Facts
 from senim.kernel.delivery.models import Outgoing
@@ -28,7 +27,14 @@ from senim.kernel.registers.filters import Choice, Period
 from senim.kernel.registers.register import Register
 from senim.roles.payments import permissions
 from senim.roles.payments.console import figures, labels, pictures
-from senim.roles.payments.models import Obligation, OperatingDay, Participant, ParticipantReport, Position, SettlementInstruction
+from senim.roles.payments.models import (
+    Obligation,
+    OperatingDay,
+    Participant,
+    ParticipantReport,
+    Position,
+    SettlementInstruction,
+)
 from senim.roles.payments.rules.kinds import DayState, InstructionState
 from senim.roles.payments.services import day as service
 from senim.roles.payments.services import settlement
@@ -37,42 +43,51 @@ from senim.roles.payments.services.day_state import trouble_text
 FORMS = {"pdf": "application/pdf", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 HELP = Help(
     lines=(
-        _("A day runs from 00:00 to 24:00 in Almaty and closes by schedule. To close it by hand one person proposes and another confirms."),
+        _(
+            "A day runs from 00:00 to 24:00 in Almaty and closes by schedule. To close it by hand one person "
+            "proposes and another confirms."
+        ),
         _("The close goes in steps; each is kept before the next begins, so a failure in between only delays it."),
         _("Positions of all participants sum to zero: what some pay is what others receive."),
     ),
     clauses=("PS-1.1.10", "PS-7.7", "PS-9.3.7"),
-)  # fmt: skip
+)
+
+
+def closed_by(row: OperatingDay) -> str:
+    """Who closed the day; the schedule in words."""
+    return _now("The schedule") if row.closed_by == service.SCHEDULE else row.closed_by
+
 
 REGISTER = Register(
     name="payments.days",
     namespace="console:payments",
     title=_("Operating days"),
     permission=permissions.VIEW_DAY,
-    rows=lambda: OperatingDay.objects.all(),
+    rows=OperatingDay.objects.all,
     columns=(
         Column(name="day", label=_("Operating day"), form=Form.DAY, order="pk", lead=True),
         Column(name="state", label=_("State"), state=labels.day_state),
         Column(name="operation_count", label=_("Operations"), form=Form.NUMBER, total=True),
         Column(name="operation_amount_tiyn", label=_("Sum, ₸"), form=Form.AMOUNT, total=True),
         Column(name="closed_at", label=_("Closed"), form=Form.MOMENT, nullable=True),
-        Column(name="closed_by", label=_("Closed by"), value=lambda row: closed_by(row)),
+        Column(name="closed_by", label=_("Closed by"), value=closed_by),
         Column(name="settled_at", label=_("Settled"), form=Form.MOMENT, nullable=True),
     ),
     default_order="-day",
     filters=(
         Period(label=_("Days"), path="day"),
-        Choice(name="state", label=_("State"), path="state", choices=lambda: [(s.value, labels.DAY_STATES[s].words) for s in DayState]),
+        Choice(
+            name="state",
+            label=_("State"),
+            path="state",
+            choices=lambda: [(s.value, labels.DAY_STATES[s].words) for s in DayState],
+        ),
     ),
     address=lambda row: reverse("console:payments:day", args=[row.day]),
     empty=_("The first operating day opens by itself."),
     help=HELP,
-)  # fmt: skip
-
-
-def closed_by(row: OperatingDay) -> str:
-    """Who closed the day; the schedule in words."""
-    return _now("The schedule") if row.closed_by == service.SCHEDULE else row.closed_by
+)
 
 
 @dataclass(frozen=True)
@@ -122,12 +137,16 @@ def _reports(row: OperatingDay) -> list[ReportLine]:
     reports = list(row.reports.select_related("participant").order_by("participant__code", "form"))
     sent = {
         message.pk: message
-        for message in Outgoing.objects.filter(pk__in=[one.delivery_id for one in reports if one.delivery_id]).only("state")
+        for message in Outgoing.objects.filter(pk__in=[one.delivery_id for one in reports if one.delivery_id]).only(
+            "state"
+        )
     }
     return [
         ReportLine(
             one,
-            delivery_pages.outgoing_state(sent[one.delivery_id]) if one.delivery_id in sent else State("", _("Made, not sent")),
+            delivery_pages.outgoing_state(sent[one.delivery_id])
+            if one.delivery_id in sent
+            else State("", _("Made, not sent")),
             one.delivery_id if one.delivery_id in sent else None,
         )
         for one in reports
@@ -136,7 +155,9 @@ def _reports(row: OperatingDay) -> list[ReportLine]:
 
 def _instructions(row: OperatingDay) -> list[tuple[SettlementInstruction, State, str]]:
     found = row.instructions.select_related("participant").order_by("participant__code", "-attempt")
-    return [(one, labels.instruction_state(one), labels.reason_and_code(one.reason) if one.reason else "") for one in found]
+    return [
+        (one, labels.instruction_state(one), labels.reason_and_code(one.reason) if one.reason else "") for one in found
+    ]
 
 
 def _context(request: HttpRequest, row: OperatingDay) -> dict[str, object]:
@@ -145,7 +166,9 @@ def _context(request: HttpRequest, row: OperatingDay) -> dict[str, object]:
     for one, _state, _words in reversed(instructions):
         latest[one.participant_id] = one
     refused = [one for one in latest.values() if one.state == InstructionState.REFUSED]
-    waiting = Approval.objects.filter(kind=service.APPROVAL_KIND, record_id=row.day.isoformat(), state=Approval.State.WAITING).first()
+    waiting = Approval.objects.filter(
+        kind=service.APPROVAL_KIND, record_id=row.day.isoformat(), state=Approval.State.WAITING
+    ).first()
     sees = request.user.has_perm(permissions.VIEW_SETTLEMENT)
     totals = figures.of_day(row.day)
     return {
@@ -190,7 +213,7 @@ def live(request: HttpRequest, day: dt.date) -> HttpResponse:
 def propose_close(request: HttpRequest, day: dt.date) -> HttpResponse:
     """Put the close of the day before another person."""
     try:
-        approval = service.propose_close(day, cast("Staff", request.user))
+        approval = service.propose_close(day, person(request))
     except SenimError as refused:
         messages.error(request, _now(refused.message))
         return redirect("console:payments:days")
@@ -211,7 +234,7 @@ def close_form(request: HttpRequest, day: dt.date) -> HttpResponse:
 def retry(request: HttpRequest, day: dt.date) -> HttpResponse:
     """Send refused instructions to the settlement bank again."""
     try:
-        count = settlement.retry(day, events.Actor.staff(request.user))
+        count = settlement.retry(day, events.Actor.staff(person(request)))
     except SenimError as refused:
         messages.error(request, _now(refused.message))
     else:
@@ -226,7 +249,12 @@ def report(request: HttpRequest, report_id: int) -> HttpResponseBase:
     found = get_object_or_404(ParticipantReport.objects.select_related("participant"), pk=report_id)
     name = f"senim-{found.day_id:%Y-%m-%d}-{found.participant.code}.{found.form}"
     try:
-        with events.act("payments.report.download", events.Actor.staff(request.user), record=("report", found.pk), form=found.form):
+        with events.act(
+            "payments.report.download",
+            events.Actor.staff(person(request)),
+            record=("report", found.pk),
+            form=found.form,
+        ):
             content = store.open(found.sha256)
     except store.DocumentError as missing:
         raise Http404(missing.code) from missing
@@ -246,7 +274,10 @@ def netting(request: HttpRequest, day: dt.date) -> HttpResponse:
         "row": row,
         "state": labels.day_state(row),
         "matrix": picture,
-        "positions": [(one, picture.owed_tiyn[index], charts.signed_bar(one.net_tiyn, highest)) for index, one in enumerate(picture.rows)],
+        "positions": [
+            (one, picture.owed_tiyn[index], charts.signed_bar(one.net_tiyn, highest))
+            for index, one in enumerate(picture.rows)
+        ],
         "final": Position.objects.filter(day=row).exists(),
         "pays_tiyn": sum(max(0, -one.net_tiyn) for one in picture.rows),
         "obligations_url": reverse("console:payments:obligations") + f"?day_from={day}&day_to={day}",
@@ -260,13 +291,17 @@ def netting(request: HttpRequest, day: dt.date) -> HttpResponse:
     return render(request, "payments/netting.html", context)
 
 
-def _netting_now(request: HttpRequest) -> HttpResponse:
-    """The netting of the day that now runs."""
-    latest = OperatingDay.objects.filter(state=DayState.OPEN).order_by("day").first() or OperatingDay.objects.order_by("-day").first()
+@require_safe
+@requires(permissions.VIEW_SETTLEMENT)
+def netting_now(request: HttpRequest) -> HttpResponse:
+    """Lead to the netting of the day that now runs."""
+    del request
+    latest = (
+        OperatingDay.objects.filter(state=DayState.OPEN).order_by("day").first()
+        or OperatingDay.objects.order_by("-day").first()
+    )
     return redirect("console:payments:netting", latest.day) if latest else redirect("console:payments:days")
 
-
-netting_now = require_safe(requires(permissions.VIEW_SETTLEMENT)(_netting_now))
 
 OBLIGATIONS = Register(
     name="payments.obligations",
@@ -276,8 +311,19 @@ OBLIGATIONS = Register(
     rows=lambda: Obligation.objects.select_related("payer", "payee"),
     columns=(
         Column(name="day", label=_("Operating day"), form=Form.DAY, value=lambda row: row.day_id),
-        Column(name="payer", label=_("Owes"), value=lambda row: row.payer.name, order=lambda: f"payer__{labels.name_field()}", lead=True),
-        Column(name="payee", label=_("To whom"), value=lambda row: row.payee.name, order=lambda: f"payee__{labels.name_field()}"),
+        Column(
+            name="payer",
+            label=_("Owes"),
+            value=lambda row: row.payer.name,
+            order=lambda: f"payer__{labels.name_field()}",
+            lead=True,
+        ),
+        Column(
+            name="payee",
+            label=_("To whom"),
+            value=lambda row: row.payee.name,
+            order=lambda: f"payee__{labels.name_field()}",
+        ),
         Column(name="operations", label=_("Operations"), form=Form.NUMBER, total=True),
         Column(name="amount_tiyn", label=_("Sum, ₸"), form=Form.AMOUNT, total=True),
     ),
@@ -286,7 +332,7 @@ OBLIGATIONS = Register(
     address=lambda row: reverse("console:payments:netting", args=[row.day_id]),
     empty=_("Obligations are kept here when a day is closed and netted."),
     help=HELP,
-)  # fmt: skip
+)
 
 INSTRUCTIONS = Register(
     name="payments.instructions",
@@ -296,10 +342,20 @@ INSTRUCTIONS = Register(
     rows=lambda: SettlementInstruction.objects.select_related("participant"),
     columns=(
         Column(name="sent_at", label=_("Sent"), form=Form.MOMENT),
-        Column(name="participant", label=_("Participant"), value=lambda row: row.participant.name,
-               order=lambda: f"participant__{labels.name_field()}", lead=True),
+        Column(
+            name="participant",
+            label=_("Participant"),
+            value=lambda row: row.participant.name,
+            order=lambda: f"participant__{labels.name_field()}",
+            lead=True,
+        ),
         Column(name="net_tiyn", label=_("Net position, ₸"), form=Form.AMOUNT, total=True),
-        Column(name="state", label=_("State"), state=labels.instruction_state, note=lambda row: labels.reason_and_code(row.reason) if row.reason else ""),
+        Column(
+            name="state",
+            label=_("State"),
+            state=labels.instruction_state,
+            note=lambda row: labels.reason_and_code(row.reason) if row.reason else "",
+        ),
         Column(name="attempt", label=_("Attempt"), form=Form.NUMBER),
         Column(name="answered_at", label=_("Answered"), form=Form.MOMENT, nullable=True),
         Column(name="instruction_id", label=_("Instruction"), form=Form.CODE),
@@ -308,15 +364,19 @@ INSTRUCTIONS = Register(
     default_order="-sent_at",
     filters=(
         Period(label=_("Operating days"), path="day_id"),
-        Choice(name="state", label=_("State"), path="state",
-               choices=lambda: [(s.value, labels.INSTRUCTION_STATES[s].words) for s in InstructionState]),
+        Choice(
+            name="state",
+            label=_("State"),
+            path="state",
+            choices=lambda: [(s.value, labels.INSTRUCTION_STATES[s].words) for s in InstructionState],
+        ),
     ),
     search=lambda rows, text: rows.filter(instruction_id=text) | rows.filter(message_id=text),
     search_hint=_("Instruction or message"),
     address=lambda row: reverse("console:payments:day", args=[row.day_id]),
     empty=_("Instructions to the settlement bank appear here when a day is closed."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 def approval_facts(approval: Approval) -> Facts:

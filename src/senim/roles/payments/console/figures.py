@@ -104,7 +104,11 @@ def _count_on(day: dt.date) -> dict[Pair, int]:
     newest = Operation.objects.filter(day=day).order_by("-pk").values_list("pk", flat=True).first()
     with _running_lock:
         running = _running
-        stale = running is None or running.day != day or (running.last is not None and (newest is None or newest < running.last))
+        stale = (
+            running is None
+            or running.day != day
+            or (running.last is not None and (newest is None or newest < running.last))
+        )
         if running is None or stale:
             running = _running = _Running(day)
         if newest is not None and newest != running.last:

@@ -1,6 +1,6 @@
 """Files of ISO 20022 messages: the register, sending one in, watching it being recorded, taking it out again."""
 
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django import forms
@@ -18,6 +18,7 @@ from senim.kernel import events
 from senim.kernel.access.guard import background, requires
 from senim.kernel.console import events_pages
 from senim.kernel.console.help import Help
+from senim.kernel.console.people import person
 from senim.kernel.console.views import Found
 from senim.kernel.documents import store
 from senim.kernel.registers.columns import Column, Form
@@ -33,12 +34,18 @@ from senim.roles.payments.services import files as service
 MOVING = frozenset({FileState.RECEIVED, FileState.CHECKING, FileState.RECORDING})
 HELP = Help(
     lines=(
-        _("A file is first checked whole: form, totals, repeated identifiers. Then all its transactions are recorded, or none."),
-        _("A refused file has recorded nothing and may be mended and sent again. The answer pacs.002 carries a status for each transaction."),
+        _(
+            "A file is first checked whole: form, totals, repeated identifiers. Then all its transactions are "
+            "recorded, or none."
+        ),
+        _(
+            "A refused file has recorded nothing and may be mended and sent again. The answer pacs.002 carries "
+            "a status for each transaction."
+        ),
         _("Files are kept byte for byte as they came."),
     ),
     clauses=("EM-55.9", "EM-55.10"),
-)  # fmt: skip
+)
 
 
 REGISTER = Register(
@@ -49,12 +56,26 @@ REGISTER = Register(
     rows=lambda: MessageFile.objects.select_related("participant"),
     columns=(
         Column(name="received_at", label=_("Time"), form=Form.MOMENT),
-        Column(name="name", label=_("File"), value=lambda row: row.name or row.message_id, lead=True, note=lambda row: row.message_type),
-        Column(name="participant", label=_("Participant"), value=lambda row: row.participant.name,
-               order=lambda: f"participant__{labels.name_field()}"),
+        Column(
+            name="name",
+            label=_("File"),
+            value=lambda row: row.name or row.message_id,
+            lead=True,
+            note=lambda row: row.message_type,
+        ),
+        Column(
+            name="participant",
+            label=_("Participant"),
+            value=lambda row: row.participant.name,
+            order=lambda: f"participant__{labels.name_field()}",
+        ),
         Column(name="direction", label=_("Direction"), value=lambda row: row.get_direction_display()),
-        Column(name="state", label=_("State"), state=labels.file_state,
-               note=lambda row: labels.reason_and_code(row.reason) if row.reason else ""),
+        Column(
+            name="state",
+            label=_("State"),
+            state=labels.file_state,
+            note=lambda row: labels.reason_and_code(row.reason) if row.reason else "",
+        ),
         Column(name="transactions_total", label=_("Transactions"), form=Form.NUMBER, total=True),
         Column(name="accepted", label=_("Carried out"), form=Form.NUMBER, total=True),
         Column(name="refused", label=_("Refused"), form=Form.NUMBER, total=True),
@@ -63,17 +84,29 @@ REGISTER = Register(
     default_order="-received_at",
     filters=(
         Period(label=_("Days"), path="received_at", of_moments=True),
-        Choice(name="state", label=_("State"), path="state", choices=lambda: [(s.value, labels.FILE_STATES[s].words) for s in FileState]),
+        Choice(
+            name="state",
+            label=_("State"),
+            path="state",
+            choices=lambda: [(s.value, labels.FILE_STATES[s].words) for s in FileState],
+        ),
         Choice(name="direction", label=_("Direction"), path="direction", choices=lambda: MessageFile.Direction.choices),
         Choice(name="bank", label=_("Participant"), path="participant_id", choices=BANKS),
     ),
     search=lambda rows, text: rows.filter(message_id=text) | rows.filter(name__icontains=text),
     search_hint=_("Message id or file name"),
     address=lambda row: reverse("console:payments:file", args=[row.pk]),
-    actions=(Action(label=_("Send a file in"), url="console:payments:file-upload", permission=permissions.UPLOAD_FILE, icon="upload"),),
+    actions=(
+        Action(
+            label=_("Send a file in"),
+            url="console:payments:file-upload",
+            permission=permissions.UPLOAD_FILE,
+            icon="upload",
+        ),
+    ),
     empty=_("Files from participants, and our answers to them, appear here."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 def find(request: HttpRequest, text: str) -> list[Found]:
@@ -93,11 +126,14 @@ class UploadForm(forms.Form):
     participant = forms.ModelChoiceField(
         label=_("Participant"), queryset=Participant.objects.none(), help_text=_("On whose behalf the file is sent in.")
     )
-    file = forms.FileField(label=_("File"), max_length=255, help_text=_("ISO 20022 pacs.008, XML, up to 100,000 transactions."))
+    file = forms.FileField(
+        label=_("File"), max_length=255, help_text=_("ISO 20022 pacs.008, XML, up to 100,000 transactions.")
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer the banks that may initiate operations."""
-        super().__init__(*args, **kwargs, use_required_attribute=False)
+        super().__init__(*args, **kwargs)
+        self.use_required_attribute = False
         field = cast("forms.ModelChoiceField[Participant]", self.fields["participant"])
         field.queryset = Participant.objects.filter(state=Participant.State.ACTIVE).order_by("code")
 
@@ -108,10 +144,13 @@ def upload(request: HttpRequest) -> HttpResponse:
     """Take a file in; a job checks and records it while the reader watches."""
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        sent = cast("UploadedFile", form.cleaned_data["file"])
+        sent = cast("UploadedFile[bytes]", form.cleaned_data["file"])
         try:
             received = service.receive_file(
-                form.cleaned_data["participant"], sent.name or "", sent, actor=events.Actor.staff(request.user)
+                form.cleaned_data["participant"],
+                sent.name or "",
+                cast("BinaryIO", sent),
+                actor=events.Actor.staff(person(request)),
             )
         except SenimError as refused:
             form.add_error("file", _now(refused.message))
@@ -167,7 +206,7 @@ def download(request: HttpRequest, file_id: UUID) -> HttpResponseBase:
     file = _file(file_id)
     name = file.name or f"{file.message_id or file.pk}.xml"
     try:
-        with events.act("payments.file.download", events.Actor.staff(request.user), record=("file", file.pk)):
+        with events.act("payments.file.download", events.Actor.staff(person(request)), record=("file", file.pk)):
             content = store.open(file.sha256)
     except store.DocumentError as missing:
         raise Http404(missing.code) from missing

@@ -74,19 +74,49 @@ REGISTER = Register(
     columns=(
         # Ids rise with the moment of decision, so the primary key's own index gives the order of time.
         Column(name="decided_at", label=_("Decided"), form=Form.MOMENT, order="pk"),
-        Column(name="kind", label=_("Kind"), value=labels.kind, order="kind", note=lambda row: row.get_means_display(), lead=True),
+        Column(
+            name="kind",
+            label=_("Kind"),
+            value=labels.kind,
+            order="kind",
+            note=lambda row: row.get_means_display(),
+            lead=True,
+        ),
         Column(name="amount_tiyn", label=_("Amount, ₸"), form=Form.AMOUNT, total=True),
-        Column(name="status", label=_("Outcome"), state=labels.status, order="status",
-               note=lambda row: labels.reason_and_code(row.reason) if row.reason else ""),
-        Column(name="payer", label=_("Payer's bank"), value=lambda row: row.payer.name if row.payer else None,
-               order=lambda: f"payer__{labels.name_field()}", nullable=True, note=lambda row: row.debit_account),
-        Column(name="payee", label=_("Payee's bank"), value=lambda row: row.payee.name if row.payee else None,
-               order=lambda: f"payee__{labels.name_field()}", nullable=True, note=lambda row: row.credit_account),
+        Column(
+            name="status",
+            label=_("Outcome"),
+            state=labels.status,
+            order="status",
+            note=lambda row: labels.reason_and_code(row.reason) if row.reason else "",
+        ),
+        Column(
+            name="payer",
+            label=_("Payer's bank"),
+            value=lambda row: row.payer.name if row.payer else None,
+            order=lambda: f"payer__{labels.name_field()}",
+            nullable=True,
+            note=lambda row: row.debit_account,
+        ),
+        Column(
+            name="payee",
+            label=_("Payee's bank"),
+            value=lambda row: row.payee.name if row.payee else None,
+            order=lambda: f"payee__{labels.name_field()}",
+            nullable=True,
+            note=lambda row: row.credit_account,
+        ),
         Column(name="key", label=_("Participant's key"), form=Form.CODE, phone=False),
         Column(name="source", label=_("Came as"), value=labels.source, order="source", listed=False),
         Column(name="day", label=_("Operating day"), form=Form.DAY, listed=False),
         Column(name="reason", label=_("Reason"), listed=False),
-        Column(name="initiator", label=_("Initiator"), value=lambda row: row.initiator.name, order=lambda: f"initiator__{labels.name_field()}", listed=False),
+        Column(
+            name="initiator",
+            label=_("Initiator"),
+            value=lambda row: row.initiator.name,
+            order=lambda: f"initiator__{labels.name_field()}",
+            listed=False,
+        ),
         Column(name="debit_account", label=_("Debit account"), form=Form.CODE, listed=False),
         Column(name="credit_account", label=_("Credit account"), form=Form.CODE, listed=False),
         Column(name="end_to_end_id", label=_("End-to-end id"), form=Form.CODE, listed=False),
@@ -96,8 +126,15 @@ REGISTER = Register(
     default_order="-decided_at",
     filters=(
         Period(label=_("Operating days"), path="day"),
-        Choice(name="status", label=_("Outcome"), path="status", choices=lambda: [(int(v), w) for v, w in STATUS_LABELS.items()]),
-        Choice(name="kind", label=_("Kind"), path="kind", choices=lambda: [(int(v), w) for v, w in KIND_LABELS.items()]),
+        Choice(
+            name="status",
+            label=_("Outcome"),
+            path="status",
+            choices=lambda: [(int(v), w) for v, w in STATUS_LABELS.items()],
+        ),
+        Choice(
+            name="kind", label=_("Kind"), path="kind", choices=lambda: [(int(v), w) for v, w in KIND_LABELS.items()]
+        ),
         Choice(name="reason", label=_("Reason"), path="reason", choices=labels.reason_choices),
         Choice(name="bank", label=_("Participant"), path="payer", choices=BANKS, build=_of_bank),
         Amounts(label=_("Amount, ₸"), path="amount_tiyn"),
@@ -107,7 +144,7 @@ REGISTER = Register(
     address=lambda row: reverse("console:payments:operation", args=[row.pk]),
     empty=_("Operations appear here as participants send them."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 def find(request: HttpRequest, text: str) -> list[Found]:
@@ -115,9 +152,14 @@ def find(request: HttpRequest, text: str) -> list[Found]:
     del request
     rows = search(Operation.objects.all(), text).order_by("-pk")[:10]
     return [
-        Found(_("Operation"), f"{labels.kind(row)}: {row.key}", f"{row.day:%d.%m.%Y} · {row.pk}", reverse("console:payments:operation", args=[row.pk]))
+        Found(
+            _("Operation"),
+            f"{labels.kind(row)}: {row.key}",
+            f"{row.day:%d.%m.%Y} · {row.pk}",
+            reverse("console:payments:operation", args=[row.pk]),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def steps(operation: Operation, day: OperatingDay | None) -> list[dict[str, object]]:
@@ -127,17 +169,45 @@ def steps(operation: Operation, day: OperatingDay | None) -> list[dict[str, obje
     refused_words = labels.reason_and_code(operation.reason)
     never = _("Does not take place: the operation was refused.")
     return [
-        {"tone": "done", "title": _("The client initiated it"), "moment": operation.initiated_at, "words": operation.get_means_display()},
-        {"tone": "done", "title": _("The request reached the Centre"), "moment": operation.received_at, "words": labels.source(operation)},
-        {"tone": "done" if done else "bad", "title": _("The Centre decided"), "moment": operation.decided_at,
-         "words": _("accepted") if done else refused_words},
-        {"tone": "done" if done else "", "title": _("Authorised, and the participant told"),
-         "moment": operation.decided_at if done else None, "words": "" if done else never},
-        {"tone": "done" if done else "", "title": _("Passed on for accounting"), "moment": operation.decided_at if done else None,
-         "words": _("posted in the ledger in the same transaction") if done else never},
-        {"tone": "done" if done else "", "title": _("Payment document made"), "moment": operation.decided_at if done else None,
-         "words": (_("settled finally between the banks") if settled else _("this record is the document")) if done else never},
-    ]  # fmt: skip
+        {
+            "tone": "done",
+            "title": _("The client initiated it"),
+            "moment": operation.initiated_at,
+            "words": operation.get_means_display(),
+        },
+        {
+            "tone": "done",
+            "title": _("The request reached the Centre"),
+            "moment": operation.received_at,
+            "words": labels.source(operation),
+        },
+        {
+            "tone": "done" if done else "bad",
+            "title": _("The Centre decided"),
+            "moment": operation.decided_at,
+            "words": _("accepted") if done else refused_words,
+        },
+        {
+            "tone": "done" if done else "",
+            "title": _("Authorised, and the participant told"),
+            "moment": operation.decided_at if done else None,
+            "words": "" if done else never,
+        },
+        {
+            "tone": "done" if done else "",
+            "title": _("Passed on for accounting"),
+            "moment": operation.decided_at if done else None,
+            "words": _("posted in the ledger in the same transaction") if done else never,
+        },
+        {
+            "tone": "done" if done else "",
+            "title": _("Payment document made"),
+            "moment": operation.decided_at if done else None,
+            "words": (_("settled finally between the banks") if settled else _("this record is the document"))
+            if done
+            else never,
+        },
+    ]
 
 
 @require_safe

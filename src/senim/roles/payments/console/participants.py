@@ -1,7 +1,8 @@
 """Participants: the register, one with its standing and keys, the form by which one is registered."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -16,10 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from senim.kernel.access.guard import requires
-from senim.kernel.access.models import Staff
 from senim.kernel.approvals.models import Approval
 from senim.kernel.console import events_pages, formats
 from senim.kernel.console.help import Help
+from senim.kernel.console.people import person
 from senim.kernel.console.states import State
 from senim.kernel.console.views import Found
 from senim.kernel.console.words import Facts
@@ -36,19 +37,30 @@ from senim.roles.payments.services import participants as service
 
 HELP = Help(
     lines=(
-        _("A participant is a bank that has concluded the Contract. One person registers it, another approves; only then may it initiate operations."),
-        _("The net debit cap bounds what the participant may owe the others at any moment. It cannot exceed the collateral."),
+        _(
+            "A participant is a bank that has concluded the Contract. One person registers it, another "
+            "approves; only then may it initiate operations."
+        ),
+        _(
+            "The net debit cap bounds what the participant may owe the others at any moment. It cannot exceed "
+            "the collateral."
+        ),
     ),
     clauses=("PS-1.1.21", "EM-55.3"),
-)  # fmt: skip
+)
 
 
 def search(rows: Any, text: str) -> Any:
     """By a piece of the name in any language, or by code, BIN, BIC, bank code."""
     return rows.filter(
-        Q(name_kk__icontains=text) | Q(name_ru__icontains=text) | Q(name_en__icontains=text)
-        | Q(code=text) | Q(bin=text) | Q(bic__iexact=text) | Q(bank_code=text)
-    )  # fmt: skip
+        Q(name_kk__icontains=text)
+        | Q(name_ru__icontains=text)
+        | Q(name_en__icontains=text)
+        | Q(code=text)
+        | Q(bin=text)
+        | Q(bic__iexact=text)
+        | Q(bank_code=text)
+    )
 
 
 REGISTER = Register(
@@ -56,9 +68,11 @@ REGISTER = Register(
     namespace="console:payments",
     title=_("Participants"),
     permission=permissions.VIEW_PARTICIPANTS,
-    rows=lambda: Participant.objects.all(),
+    rows=Participant.objects.all,
     columns=(
-        Column(name="name", label=_("Name"), order=labels.name_field, lead=True, note=lambda row: row.get_role_display()),
+        Column(
+            name="name", label=_("Name"), order=labels.name_field, lead=True, note=lambda row: row.get_role_display()
+        ),
         Column(name="code", label=_("Code"), form=Form.CODE),
         Column(name="state", label=_("State"), state=labels.participant_state),
         Column(name="bin", label=_("BIN"), form=Form.CODE),
@@ -77,18 +91,27 @@ REGISTER = Register(
     search_hint=_("Name, code, BIN or BIC"),
     address=lambda row: reverse("console:payments:participant", args=[row.code]),
     actions=(
-        Action(label=_("Register a participant"), url="console:payments:participant-new", permission=permissions.REGISTER_PARTICIPANT),
+        Action(
+            label=_("Register a participant"),
+            url="console:payments:participant-new",
+            permission=permissions.REGISTER_PARTICIPANT,
+        ),
     ),
     empty=_("Register the first participant; another person will approve it."),
     help=HELP,
-)  # fmt: skip
+)
 
 
 def find(request: HttpRequest, text: str) -> list[Found]:
     """Participants for the search at the top."""
     del request
     return [
-        Found(_("Participant"), row.name, f"{row.code} · {row.bic}", reverse("console:payments:participant", args=[row.code]))
+        Found(
+            _("Participant"),
+            row.name,
+            f"{row.code} · {row.bic}",
+            reverse("console:payments:participant", args=[row.code]),
+        )
         for row in search(Participant.objects.all(), text).order_by("code")[:10]
     ]
 
@@ -108,9 +131,20 @@ class ParticipantForm(ParticipantModelForm):
     class Meta:
         model = Participant
         fields = (
-            "role", "name_kk", "name_ru", "name_en", "bin", "bic", "bank_code", "contract_number", "contract_date",
-            "settlement_iban", "collateral_tiyn", "net_debit_cap_tiyn", "peer_code",
-        )  # fmt: skip
+            "role",
+            "name_kk",
+            "name_ru",
+            "name_en",
+            "bin",
+            "bic",
+            "bank_code",
+            "contract_number",
+            "contract_date",
+            "settlement_iban",
+            "collateral_tiyn",
+            "net_debit_cap_tiyn",
+            "peer_code",
+        )
         widgets = {"contract_date": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")}
         help_texts = {
             "bin": _("12 digits, as in the certificate of registration."),
@@ -143,7 +177,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = ParticipantForm(request.POST or None, use_required_attribute=False)
     if request.method == "POST" and form.is_valid():
         try:
-            participant = service.register_participant(form.application(), cast("Staff", request.user))
+            participant = service.register_participant(form.application(), person(request))
         except service.ParticipantRefused as refused:
             field = str(refused.fields.get("field", ""))
             form.add_error(field if field in form.fields else None, _now(refused.message))
@@ -194,17 +228,16 @@ def detail(request: HttpRequest, code: str) -> HttpResponse:
 def approval_facts(approval: Approval) -> Facts:
     """What is decided about a participant, field by field, from what was proposed and not from what stands now."""
     given = approval.payload
-    written = {
+    written: dict[str, Callable[[Any], object]] = {
         "role": lambda value: Participant.Role(value).label,
         "contract_date": lambda value: formats.day(dt.date.fromisoformat(value)),
         "settlement_iban": formats.iban,
         "collateral_tiyn": formats.amount,
         "net_debit_cap_tiyn": formats.amount,
     }
-    facts: Facts = []
-    for name in ("code", *ParticipantForm.Meta.fields):
-        value = given.get(name)
-        if value not in (None, ""):
-            label = str(Participant._meta.get_field(name).verbose_name)
-            facts.append((label, written[name](value) if name in written else value))
-    return facts
+    labels_of = {field.name: field.verbose_name for field in Participant._meta.fields}  # noqa: SLF001 Django's own door
+    return [
+        (labels_of[name], written.get(name, str)(given[name]))
+        for name in ("code", *ParticipantForm.Meta.fields)
+        if given.get(name) not in (None, "")
+    ]

@@ -97,8 +97,15 @@ def day_curve(
         area=charts.area(frame, points),
         refused=charts.curve(frame, refused) if any(value for _at, value in refused) else "",
         usual=charts.curve(frame, usual_points),
-        x_ticks=[charts.Tick(frame.x(minute), clock_label(minute)) for minute in range(first - first % step, last + 1, step) if minute >= first],
-        y_ticks=[charts.Tick(frame.y(top * part / 4), formats.number(top * part / 4, 0 if top % 4 == 0 else 1)) for part in range(5)],
+        x_ticks=[
+            charts.Tick(frame.x(minute), clock_label(minute))
+            for minute in range(first - first % step, last + 1, step)
+            if minute >= first
+        ],
+        y_ticks=[
+            charts.Tick(frame.y(top * part / 4), formats.number(top * part / 4, 0 if top % 4 == 0 else 1))
+            for part in range(5)
+        ],
         now=(frame.x(latest[0]), frame.y(latest[1])) if latest else None,
         now_label=clock_label(int(end)) if latest else "",
         now_value=round(latest[1]) if latest else 0,

@@ -1,22 +1,25 @@
 """Addresses of the payment system's pages, below ``/console/payments/``."""
 
+import datetime as dt
+
 from django.urls import path, register_converter
-from django.urls.converters import StringConverter
 
 from senim.kernel.registers.views import urls
 from senim.roles.payments.console import accounts, dashboard, days, files, operations, participants
 
 
-class DayConverter(StringConverter):
+class DayConverter:
     """A day as YYYY-MM-DD."""
 
     regex = r"\d{4}-\d{2}-\d{2}"
 
-    def to_python(self, value: str) -> object:
-        """The day; a day that does not exist is no address (ValueError)."""
-        import datetime as dt
-
+    def to_python(self, value: str) -> dt.date:
+        """The day; one that does not exist is no address (ValueError)."""
         return dt.date.fromisoformat(value)
+
+    def to_url(self, value: dt.date | str) -> str:
+        """The day as it stands in an address."""
+        return str(value)
 
 
 register_converter(DayConverter, "day")
