@@ -70,6 +70,8 @@ def test_any_programs_serve_durably_and_keep_their_data(folder: Path, major: int
     server.release(10)
 
 
+@pytest.mark.clause("EM-55.1")
+@pytest.mark.clause("PO-34.1")
 def test_only_the_owner_and_this_user_reach_it(server: Embedded) -> None:
     server.start()
     folder = server.place.socket_dir.stat()
@@ -81,6 +83,8 @@ def test_only_the_owner_and_this_user_reach_it(server: Embedded) -> None:
     assert {line.split()[1] for line in people.splitlines()} == {'"root"', f'"{server.place.owner.name}"'}
 
 
+@pytest.mark.clause("EM-55.1")
+@pytest.mark.clause("PO-34.1")
 def test_a_killed_server_comes_back_with_all_that_it_acknowledged(server: Embedded) -> None:
     url = server.ensure_database()
     run(url, "CREATE TABLE written (number bigint PRIMARY KEY)")
@@ -129,6 +133,8 @@ def test_a_killed_keeper_takes_the_server_along_and_the_next_start_heals(server:
     assert not is_alive(before.postmaster)
 
 
+@pytest.mark.clause("EM-55.1")
+@pytest.mark.clause("PO-34.1")
 def test_killing_everything_at_once_heals(server: Embedded) -> None:
     url = server.ensure_database()
     before = server.status()

@@ -73,7 +73,8 @@ def _standard_library(shared: list[Any], json_lines: bool, level: str) -> dict[s
             "django.server": {"handlers": [], "propagate": True},
             "django.utils.autoreload": {"level": "WARNING"},
             "_granian": {"handlers": [], "propagate": True},
-            "procrastinate.blueprints": {"level": "WARNING"},
+            "procrastinate": {"level": "WARNING"},  # each look for work would be a line
+            "django.security.DisallowedHost": {"handlers": [], "propagate": False},  # strangers' guesses fill no disk
             "uvicorn": {"handlers": [], "propagate": True},
         },
     }
