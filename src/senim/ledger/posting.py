@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, DatabaseError
 from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 
@@ -20,8 +20,17 @@ from senim.ledger.columns import columns_of, transfers_of
 from senim.ledger.exact import Deltas, post_exactly
 from senim.ledger.types import Column, Results, Transfer, TransferColumns
 
+
+
+class NeedsDecisions(DatabaseError, code="SL001"):
+    """A batch cannot be proven to succeed as a whole; raised by the database in ``post_alone`` only."""
+
+
 # Below this total no sum of a batch can come near the 63 bits of a column.
 PLAIN_TOTAL_MAX: Final = 2**60
+# Above this, COPY is cheaper than a statement with arrays, in spite of its round trips.
+ONE_STATEMENT_MAX: Final = 1_000
+POST_PLAIN: Final = "SELECT ledger_post_plain(%b, %b, %b, %s, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)"
 TOUCH: Final = "SELECT ledger_touch(%b, %b, %b, %s, %s)"
 
 
@@ -45,13 +54,36 @@ def post(connection: Connection[TupleRow], transfers: Sequence[Transfer] | Trans
     deltas = None
     if columns is not None and _is_plain(columns):
         deltas = _sum_by_account(columns)
-        first_timestamp = _touch(cur, deltas, columns)
-        if first_timestamp > 0 and _copy_plain(cur, columns, first_timestamp):
+        if count <= ONE_STATEMENT_MAX:
+            first_timestamp = _post_in_one_statement(cur, deltas, columns, is_alone=False)
+            is_written = True
+        else:
+            first_timestamp = _touch(cur, deltas, columns)
+            is_written = first_timestamp > 0 and _copy_plain(cur, columns, first_timestamp)
+        if first_timestamp > 0 and is_written:
             return Results(count, first_timestamp)
         if first_timestamp < 0:
             deltas = None
     events = transfers_of(transfers) if isinstance(transfers, TransferColumns) else transfers
     return post_exactly(cur, events, deltas)
+
+
+def post_alone(connection: Connection[TupleRow], transfers: Sequence[Transfer]) -> Results:
+    """Post a batch in a transaction of its own, on an autocommit connection; as ``post`` otherwise.
+
+    A small plain batch takes one statement and so one trip to the server.
+    """
+    if 0 < len(transfers) <= ONE_STATEMENT_MAX:
+        columns = columns_of(transfers)
+        if columns is not None and _is_plain(columns):
+            deltas = _sum_by_account(columns)
+            try:
+                first = _post_in_one_statement(codec.cursor(connection), deltas, columns, is_alone=True)
+                return Results(len(transfers), first)
+            except (NeedsDecisions, UniqueViolation):
+                pass  # the statement left nothing behind: decide one by one below
+    with connection.transaction():
+        return post(connection, transfers)
 
 
 def _is_plain(columns: TransferColumns) -> bool:
@@ -105,17 +137,48 @@ def _sum_by_account(columns: TransferColumns) -> Deltas:
 
 def _touch(cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns) -> int:
     assert isinstance(columns.ledger, int)
-    ledger = columns.ledger - 2**32 if columns.ledger >= 2**31 else columns.ledger
     parameters = (
         codec.uuid_array(deltas.account_ids),
         codec.int8_array(deltas.debits),
         codec.int8_array(deltas.credits),
-        ledger,
+        _wrapped(columns.ledger, 32),
         columns.count,
     )
     row = cur.execute(TOUCH, parameters).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _post_in_one_statement(
+    cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns, *, is_alone: bool
+) -> int:
+    assert isinstance(columns.ledger, int)
+    parameters = (
+        codec.uuid_array(deltas.account_ids),
+        codec.int8_array(deltas.debits),
+        codec.int8_array(deltas.credits),
+        _wrapped(columns.ledger, 32),
+        codec.uuid_array(columns.id),
+        codec.uuid_array(columns.debit_account_id),
+        codec.uuid_array(columns.credit_account_id),
+        _array_of(columns.amount, columns.count, 64),
+        _array_of(columns.code, columns.count, 16),
+        _array_of(columns.flags, columns.count, 16),
+        codec.uuid_array(columns.user_data_128),
+        _array_of(columns.user_data_64, columns.count, 64, empty_for_zero=True),
+        _array_of(columns.user_data_32, columns.count, 32, empty_for_zero=True),
+        is_alone,
+    )
+    row = cur.execute(POST_PLAIN, parameters).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _array_of(column: Column, count: int, bits: int, *, empty_for_zero: bool = False) -> codec.Int8Array:
+    if empty_for_zero and _is_zero(column):
+        return codec.int8_array(())
+    values = _wrapped(column, bits)
+    return codec.int8_array(np.full(count, values) if isinstance(values, int) else np.asarray(values, dtype=np.int64))
 
 
 def _copy_plain(cur: Cursor[TupleRow], columns: TransferColumns, first_timestamp: int) -> bool:

@@ -117,8 +117,7 @@ CREATE FUNCTION ledger_now() RETURNS bigint LANGUAGE sql VOLATILE
 
 -- `count` fresh timestamps; returns the first. Called while the accounts are locked, so timestamps follow the order in
 -- which writers held them. The lock is held for microseconds, not to the end of the transaction.
-CREATE FUNCTION ledger_take_timestamps(count bigint) RETURNS bigint LANGUAGE plpgsql
-    SET search_path FROM CURRENT AS $$
+CREATE FUNCTION ledger_take_timestamps(count bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     clock constant oid := 'ledger_clock'::regclass;
     first bigint;
@@ -143,8 +142,7 @@ END $$;
 CREATE FUNCTION ledger_touch(account_ids uuid[], debits bigint[], credits bigint[], expected_ledger integer, event_count bigint)
     RETURNS bigint LANGUAGE plpgsql
     -- A nested loop over the arrays takes the row locks in their order, which is the order every writer keeps.
-    SET plan_cache_mode = force_generic_plan SET enable_hashjoin = off SET enable_mergejoin = off
-    SET search_path FROM CURRENT AS $$
+    SET plan_cache_mode = force_generic_plan SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     touched bigint;
     doubtful bigint;
@@ -182,6 +180,43 @@ BEGIN
         RETURN 0;
     END IF;
     RETURN ledger_take_timestamps(event_count);
+END $$;
+
+-- The short way in one statement, for small batches: touch, and where that proves success, write the transfers.
+-- Empty arrays are columns of nulls. Returns what ledger_touch returns, and 0 where an id is taken. With `is_alone` the
+-- statement is the whole transaction, so where it would return 0 or less it fails instead and leaves nothing behind.
+CREATE FUNCTION ledger_post_plain(
+    account_ids uuid[], debits bigint[], credits bigint[], expected_ledger integer,
+    ids uuid[], debit_account_ids uuid[], credit_account_ids uuid[], amounts bigint[], codes bigint[], all_flags bigint[],
+    data_128 uuid[], data_64 bigint[], data_32 bigint[], is_alone boolean
+) RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    first bigint := ledger_touch(account_ids, debits, credits, expected_ledger, cardinality(ids));
+BEGIN
+    IF first <= 0 AND is_alone THEN
+        RAISE EXCEPTION USING ERRCODE = 'SL001', MESSAGE = 'ledger: the batch needs single decisions';
+    ELSIF first <= 0 THEN
+        RETURN first;
+    END IF;
+    BEGIN
+        INSERT INTO ledger_transfer (
+            "timestamp", amount, user_data_64, user_data_32, ledger, code, flags,
+            id, debit_account_id, credit_account_id, user_data_128
+        )
+        SELECT first + e.position - 1, e.amount, e.data_64, e.data_32, expected_ledger, e.code, e.flags,
+               e.id, e.debit_account_id, e.credit_account_id, e.data_128
+        FROM unnest(
+            ids, debit_account_ids, credit_account_ids, amounts, codes, all_flags, data_128, data_64, data_32
+        ) WITH ORDINALITY AS e (
+            id, debit_account_id, credit_account_id, amount, code, flags, data_128, data_64, data_32, position
+        );
+    EXCEPTION WHEN unique_violation THEN
+        IF is_alone THEN
+            RAISE;
+        END IF;
+        RETURN 0;
+    END;
+    RETURN first;
 END $$;
 
 -- The digests of the chain: SHA-256 over the columns in network byte order, nulls as zero.
