@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from senim.kernel.delivery.signatures import SigningKey, ed25519_signing_key, hmac_signing_key, sign_request
 
@@ -24,7 +24,7 @@ PORTION: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send. ``batch`` is 1 for single operations; ``seconds`` is how long, ``prepared`` how many requests at most."""
+    """What to send, for how many seconds. ``batch`` is 1 for single operations; ``prepared`` requests are signed ahead."""
 
     port: int
     algorithm: str
@@ -111,8 +111,7 @@ class Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own are not derived from it
         self._next()
 
     def _next(self) -> None:

@@ -69,14 +69,13 @@ def make_market(
     cap_tiyn: int = 10**15,
     days: Sequence[dt.date] | None = None,
 ) -> list[MadeBank]:
-    """Make banks with keys, caps and customers with money, and open operating days (today by default). Commits."""
+    """Make banks with keys, caps and customers with money, and open operating days (today by default)."""
     made = [_make_bank(connection, number, cap_tiyn, seal) for number in range(1, banks + 1)]
     for bank in made:
         bank.customers.extend(iban.make(bank.bank_code, f"A{number:012d}") for number in range(customers_per_bank))
         _open_customers(connection, bank, balance_tiyn)
     for day in days or [operating_day(dt.datetime.now(dt.UTC))]:
         connection.execute(_DAY, (day,))
-    connection.commit()
     return made
 
 

@@ -16,7 +16,7 @@ CONNECTIONS_MAX: Final = 2_000
 DRAIN_TIMEOUT_SECONDS: Final = 30
 KEEP_ALIVE_SECONDS: Final = 75
 # A thread that waits for the interpreter gets it after this at the latest: batches and the loop share one.
-SWITCH_SECONDS: Final = 0.001
+SWITCH_SECONDS: Final = 0.00005
 
 
 def open_secret(sealed: bytes) -> bytes:
