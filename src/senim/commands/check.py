@@ -11,7 +11,7 @@ from senim.commands import prepare_django
 from senim.errors import SenimError
 from senim.runtime import safety
 from senim.runtime.config import Config, load
-from senim.runtime.safety import Finding, UnsafeError, refuse_errors
+from senim.runtime.safety import Finding, UnsafeError
 
 DURABLE_SETTINGS: Final = {
     "fsync": ("on",),
@@ -38,15 +38,6 @@ def command(deploy: bool, as_json: bool) -> int:
     else:
         _print(found)
     return 1 if errors else 0
-
-
-def require_safe_deployment(config: Config) -> None:
-    """Refuse to go on where Django's settings or the database server are not safe.
-
-    Raises:
-        UnsafeError: with each problem and its remedy.
-    """
-    refuse_errors(_of_deployment(config, deploy=True))
 
 
 def _of_deployment(config: Config, deploy: bool) -> list[Finding]:

@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from senim.runtime import safety
+from senim.runtime import safety, schema
 from senim.runtime.config import load
+from senim.runtime.postgres import database_url
 
 TURN: Final = 7_360_632  # the advisory lock's number: any constant of our own
 
@@ -24,6 +25,8 @@ def command(as_json: bool, check_only: bool) -> int:
     planned = _plan()
     if planned and not check_only:
         migrate()
+    if not check_only:
+        schema.record(database_url())
     done = {"planned" if check_only else "applied": planned, "seconds": round(time.monotonic() - began, 2)}
     if as_json:
         click.echo(json.dumps(done))
@@ -43,12 +46,6 @@ def migrate() -> None:
             call_command("migrate", interactive=False, verbosity=0)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [TURN])
-
-
-def migrate_if_due() -> None:
-    """The same where something is due; a look costs a tenth of a second."""
-    if _plan():
-        migrate()
 
 
 def _plan() -> list[str]:

@@ -1,5 +1,6 @@
 """``senim up``: one deployment, its pages, its centre and its worker, until Ctrl-C."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -7,12 +8,22 @@ from typing import Final
 
 import click
 
-from senim.commands import prepare_django
+from senim.commands import prepare_environment
+from senim.errors import SenimError
+from senim.runtime import schema
 from senim.runtime.config import Config, load
-from senim.runtime.postgres import embedded
+from senim.runtime.postgres import database_url, embedded
+from senim.runtime.safety import require_safe
 from senim.runtime.supervisor import Process, Supervisor, require_free_port
+from senim.runtime.translations import compile_all
 
 SENIM: Final = (sys.executable, "-m", "senim")
+
+
+class PreparationError(SenimError):
+    """A step before the start failed."""
+
+    code = "senim.up.preparation"
 
 
 @click.command()
@@ -35,30 +46,36 @@ def command() -> int:
 
 
 def prepare_deployment(config: Config) -> None:
-    """Everything before the first process: safety, free ports, database, migrations, translations, static files.
+    """Everything before the first process: safety, free ports, translations, database, migrations, static files.
+
+    What needs the whole product runs in a process of its own, so that the supervisor itself stays small and a start
+    with nothing to do stays quick.
 
     Raises:
         UnsafeError: production, and something is not safe.
         PortTakenError: another program has one of the ports.
         DatabaseServerError: the embedded database does not start.
+        PreparationError: a step before the start failed; its own words are on standard error.
     """
-    from senim.runtime.safety import require_safe
-    from senim.runtime.translations import compile_all
-
     if config.production:
         require_safe(config)
     require_free_port(config.host, config.port, "SENIM_PORT")
-    require_free_port(config.host, config.centre_port, "SENIM_CENTRE_PORT")
+    if "payments" in config.roles:
+        require_free_port(config.host, config.centre_port, "SENIM_CENTRE_PORT")
     compile_all()
-    prepare_django(config)
-    from senim.commands.migrate import migrate_if_due
-
-    migrate_if_due()
+    prepare_environment(config)
+    if not schema.is_current(database_url(config=config)):
+        _step("the migrations", *SENIM, "migrate")
     if config.production:
-        from senim.commands.check import require_safe_deployment
+        _step("the check for production", *SENIM, "check", "--deploy")
+        _step("the collection of static files", sys.executable, "-m", "django", "collectstatic", "--no-input", "-v0")
 
-        require_safe_deployment(config)
-        _collect_static_files()
+
+def _step(what: str, *command: str) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        click.echo(done.stdout, err=True, nl=False)
+        raise PreparationError(f"{what} failed (exit code {done.returncode}); nothing was started", step=what)
 
 
 def processes(config: Config) -> list[Process]:
@@ -79,13 +96,4 @@ def heartbeat(config: Config) -> Callable[[], None] | None:
 def release(config: Config) -> None:
     """Let go of the embedded database and wait for its clean end."""
     if config.embedded:
-        from django.db import connections
-
-        connections.close_all()
         embedded(config).release()
-
-
-def _collect_static_files() -> None:
-    from django.core.management import call_command
-
-    call_command("collectstatic", interactive=False, verbosity=0)
