@@ -4,15 +4,15 @@ import uuid
 from typing import Final
 
 from procrastinate import RetryStrategy
-from procrastinate.contrib.django import app
 
+from senim.kernel import jobs
 from senim.roles.payments.services import files
 
 ATTEMPTS_MAX: Final = 20
 WAIT_SECONDS: Final = 15
 
 
-@app.task(
+@jobs.task(
     name="payments.import_file",
     queue="files",
     retry=RetryStrategy(max_attempts=ATTEMPTS_MAX, linear_wait=WAIT_SECONDS),

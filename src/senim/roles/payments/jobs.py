@@ -6,22 +6,25 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from senim.kernel import events
+from senim.roles.payments import file_jobs
 from senim.roles.payments.services import day, reports
 from senim.roles.payments.services.day_state import CloseStopped
+
+__all__ = ["carry_on", "file_jobs", "send_unsent_reports", "watch_days"]  # the worker looks for jobs in this module
 
 log = structlog.get_logger(__name__)
 
 ACTOR = events.Actor.job("payments.day")
 QUEUE = "payments"
-LOCK = "payments.day"
 
 
 @app.periodic(cron="* * * * * */5")
-@app.task(name="payments.watch_days", queue=QUEUE, lock=LOCK, queueing_lock="payments.watch_days")
+@app.task(name="payments.watch_days", queue=QUEUE, queueing_lock="payments.watch_days")
 def watch_days(timestamp: int) -> None:
     """Open the days that are coming, close those that are over, and carry every close on (PS-1.1.10, PS-4.1).
 
-    Runs every few seconds and keeps nothing in memory, so whatever a run leaves undone the next one finds.
+    Runs every few seconds and keeps nothing in memory, so whatever a run leaves undone the next one finds; two runs at
+    once stand in line at the day's row.
     """
     del timestamp
     now = timezone.now()

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from tests.roles.payments.files.two_banks import FUNDS_TIYN, Market, bank, clients, top_up
 
 from senim import ledger
 from senim.kernel.values import almaty, iban
 from senim.roles.payments.models import OperatingDay
 from senim.roles.payments.services import accounts
-from tests.roles.payments.files.two_banks import FUNDS_TIYN, Market, bank, clients, top_up
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from tests.roles.payments.files.two_banks import ACTOR, FUNDS_TIYN, Market
 
 from senim.kernel.documents import store
 from senim.kernel.events.models import Event
@@ -17,7 +18,6 @@ from senim.roles.payments.messages.values import GroupStatus, Status, StatusRepo
 from senim.roles.payments.models import MessageFile, Operation
 from senim.roles.payments.rules.kinds import FileState, Source
 from senim.roles.payments.services import files
-from tests.roles.payments.files.two_banks import ACTOR, FUNDS_TIYN, Market
 
 Balance = Callable[[str], int]
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from senim.kernel import events
 from senim.kernel.values import almaty, iban
 from senim.roles.payments.messages import pacs008
-from senim.roles.payments.models import MessageFile, OperatingDay, Participant
+from senim.roles.payments.models import MessageFile, Participant
 from senim.roles.payments.rules.authorisation import OperationRequest
 from senim.roles.payments.rules.kinds import Kind, Means, Source
 from senim.roles.payments.services import accounts, files

@@ -135,7 +135,8 @@ class Parts:
         assert self._schema is not None
         above = f"{stream.path_of(element.getparent())}/{self._name}[{self._index}]"
         problems = []
-        for entry in islice(self._schema.error_log, RECORD_PROBLEMS_MAX):
+        log: Any = self._schema.error_log
+        for entry in islice(log, RECORD_PROBLEMS_MAX):
             found = _follow(element, entry.path or "")
             inner = stream.path_of(found, below=element)
             place = Place(found.sourceline or entry.line, f"{above}/{inner}" if inner else above)
@@ -148,7 +149,8 @@ class Parts:
             return
         known = {problem.place.line for problem in self._problems or ()}
         problems = []
-        for entry in islice(whole.error_log, PROBLEMS_MAX):
+        log: Any = whole.error_log
+        for entry in islice(log, PROBLEMS_MAX):
             found = _follow(root, entry.path or "")
             place = Place(found.sourceline or entry.line, stream.path_of(found))
             if place.line not in known or not self._name or self._name not in place.path:

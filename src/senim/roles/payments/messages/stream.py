@@ -122,7 +122,8 @@ def begin(stream: Readable) -> tuple[Layout, Replayed]:
 
 def _layout(parser: etree.XMLPullParser) -> Layout | None:
     """The layout, as soon as the ``Document`` element has begun."""
-    for _, element in parser.read_events():
+    events: Any = parser.read_events()
+    for _, element in events:
         ancestors = [local_name(each) for each in element.iterancestors()]
         if local_name(element) == "Document" and "AppHdr" not in ancestors:
             root = element.getroottree().getroot()
@@ -204,9 +205,8 @@ def feed(parser: etree.XMLPullParser, chunk: bytes) -> Any:
     try:
         return parser.feed(chunk) if chunk else parser.close()
     except etree.XMLSyntaxError as error:
-        last = (
-            error.error_log.last_error if not error.lineno else None
-        )  # some errors are told only at the end, without words
+        log: Any = error.error_log  # some errors are told only at the end, without words: the log has them
+        last = None if error.lineno else log.last_error
         text, line = (last.message, last.line) if last is not None else (error.msg or "it ends too early", error.lineno)
         raise NotXml(f"The file is not well-formed XML: {text.strip()}.", place=Place(line or None)) from None
 

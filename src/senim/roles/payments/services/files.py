@@ -29,10 +29,11 @@ from senim.roles.payments.messages.errors import Place, Problem
 from senim.roles.payments.messages.values import CreditTransfer, Group
 from senim.roles.payments.models import MessageFile, Participant
 from senim.roles.payments.rules import file_transfers
+from senim.roles.payments.rules.authorisation import Answer
 from senim.roles.payments.rules.kinds import FileState, Source
 from senim.roles.payments.rules.reasons import Reason
 from senim.roles.payments.services import file_answers
-from senim.roles.payments.services.authorise import Answer, authorise
+from senim.roles.payments.services.authorise import authorise
 from senim.roles.payments.services.file_assessment import bank_codes, open_days
 from senim.roles.payments.services.file_spool import Presented, Spool
 
@@ -90,8 +91,9 @@ def receive_file(participant: Participant, name: str, content: BinaryIO, *, acto
     """
     from senim.roles.payments.file_jobs import import_file_job  # the job imports this module
 
+    stored = _store(participant, content)
     with transaction.atomic():  # the row and its job are committed together
-        file = keep_file(participant, name, content, actor=actor)
+        file = _enter(participant, name, stored, actor)
         if file.state not in FINISHED:
             import_file_job.defer(file_id=str(file.pk))
     return file
@@ -99,6 +101,11 @@ def receive_file(participant: Participant, name: str, content: BinaryIO, *, acto
 
 def keep_file(participant: Participant, name: str, content: BinaryIO, *, actor: events.Actor) -> MessageFile:
     """As ``receive_file``, without the job."""
+    return _enter(participant, name, _store(participant, content), actor)
+
+
+def _store(participant: Participant, content: BinaryIO) -> store.Stored:
+    """Keep the bytes before any transaction is open: an upload may be slow."""
     if participant.state != Participant.State.ACTIVE:
         raise ParticipantNotActive(participant=participant.code)
     try:
@@ -107,6 +114,10 @@ def keep_file(participant: Participant, name: str, content: BinaryIO, *, actor: 
         raise FileTooLarge(limit_bytes=FILE_BYTES_MAX) from None
     if stored.size_bytes == 0:
         raise FileEmpty()
+    return stored
+
+
+def _enter(participant: Participant, name: str, stored: store.Stored, actor: events.Actor) -> MessageFile:
     with events.act("payments.file.receive", actor) as act:
         Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)  # two equal uploads stand in line
         known = MessageFile.objects.filter(
@@ -177,7 +188,7 @@ class _Aside:
             row = cursor.fetchone()
         return bool(row and row[0])
 
-    def update(self, file_id: uuid.UUID, **values: object) -> None:
+    def update(self, file_id: uuid.UUID, **values: str | int) -> None:
         """Write columns of the file at once, in a transaction of their own."""
         assignments = ", ".join(f"{name} = %s" for name in values)
         with self._wrapper.cursor() as cursor:
