@@ -66,7 +66,7 @@ class Embedded:
     def __init__(
         self, data_dir: Path, *, name: str = "postgres", programs: Path | None = None, durable: bool = True
     ) -> None:
-        self.data_dir = data_dir
+        self.data_dir = data_dir.absolute()
         self.name = name
         self.programs = programs
         self.durable = durable
