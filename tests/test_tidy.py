@@ -48,4 +48,4 @@ def test_no_float_comes_near_money(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         is_literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
         is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
-        assert not (is_literal or is_call), f"{name_of(path)}:{getattr(node, 'lineno', 0)} uses a float"
+        assert not any([is_literal, is_call]), f"{name_of(path)}:{getattr(node, 'lineno', 0)} uses a float"

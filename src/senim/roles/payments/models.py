@@ -273,7 +273,7 @@ class Obligation(models.Model):
 
 
 class Position(models.Model):
-    """A participant's net position of a day: positive is to be received, negative to be paid. All sum to zero (PS-7.7)."""
+    """A participant's net of a day: positive is to be received, negative to be paid. All sum to zero (PS-7.7)."""
 
     day = models.ForeignKey(OperatingDay, models.PROTECT, db_column="day", related_name="positions")
     participant = models.ForeignKey(Participant, models.PROTECT, related_name="+")
