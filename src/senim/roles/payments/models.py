@@ -1,6 +1,9 @@
 """What the payment system stores. Money is in tiyn, moments are in UTC, days are operating days in Asia/Almaty."""
 
 import uuid
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
@@ -10,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from senim.roles.payments.rules.kinds import DayState, FileState, InstructionState, Kind, Means, Source, Status
 
+Numbered = TypeVar("Numbered", bound=IntEnum)
 
-def choices(labels: dict[int, object]) -> list[tuple[int, object]]:
+
+def choices(labels: Mapping[Numbered, object]) -> list[tuple[int, object]]:
     """Turn a table of labels into Django choices."""
     return [(int(value), label) for value, label in labels.items()]
 

@@ -71,7 +71,7 @@ def check(application: Application) -> None:
 
 def _refuse(field: str, remedy: str) -> ParticipantRefused:
     """The refusal of one field, named in the reader's language and by its own name."""
-    label = Participant._meta.get_field(field).verbose_name
+    label = getattr(Participant._meta.get_field(field), "verbose_name", field)
     return ParticipantRefused(f"{label}: {remedy}", field=field, remedy=remedy)
 
 
