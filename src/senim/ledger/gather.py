@@ -8,6 +8,7 @@ transaction, and wakes every caller with its result once that is durable.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -24,6 +25,8 @@ from senim.ledger.types import Result, Transfer
 BATCH_MAX: Final = 8_000
 QUEUE_MAX: Final = 100_000
 ATTEMPTS_MAX: Final = 5
+PATIENCE_STEPS: Final = 5
+PATIENCE_STEP_SECONDS: Final = 0.0001
 
 
 class GathererClosed(LedgerError):
@@ -52,20 +55,20 @@ class _Waiting:
 
 
 class Gatherer:
-    """Posts single transfers for any number of threads over connections that it owns.
+    """Posts single transfers for any number of threads over one connection that it owns.
 
-    ``connect`` makes a connection (autocommit); after a lost connection it is called again. With two writers one batch
-    gathers while the other waits for the disk. Use as a context manager.
+    ``connect`` makes the connection (autocommit); after a lost connection it is called again. Use as a context manager.
     """
 
-    def __init__(self, connect: Callable[[], Connection[TupleRow]], writers: int = 2) -> None:
+    def __init__(self, connect: Callable[[], Connection[TupleRow]]) -> None:
         self._connect = connect
         self._queue: deque[_Waiting] = deque()
-        self._ready = threading.Condition()
+        self._wake = threading.Semaphore(0)
+        self._is_asleep = False
         self._is_closed = False
-        self._threads = [threading.Thread(target=self._run, name=f"ledger-gatherer-{n}") for n in range(writers)]
-        for thread in self._threads:
-            thread.start()
+        self._expected = 1
+        self._thread = threading.Thread(target=self._run, name="ledger-gatherer")
+        self._thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -77,11 +80,10 @@ class Gatherer:
 
     def close(self) -> None:
         """Post what is waiting, then stop."""
-        with self._ready:
-            self._is_closed = True
-            self._ready.notify_all()
-        for thread in self._threads:
-            thread.join()
+        self._is_closed = True
+        self._wake.release()
+        self._thread.join()
+        self._refuse_the_rest()
 
     def post(self, transfer: Transfer) -> Result:
         """Post one transfer; returns when it is durable (or refused).
@@ -89,13 +91,15 @@ class Gatherer:
         If this raises, the outcome is unknown: post the same transfer again, its id keeps it from moving twice.
         """
         waiting = _Waiting(transfer)
-        with self._ready:
-            if self._is_closed:
-                raise GathererClosed
-            if len(self._queue) >= QUEUE_MAX:
-                raise GathererFull(waiting=QUEUE_MAX)
-            self._queue.append(waiting)
-            self._ready.notify()
+        if len(self._queue) >= QUEUE_MAX:
+            raise GathererFull(waiting=QUEUE_MAX)
+        self._queue.append(waiting)
+        if self._is_closed:
+            # The writer may have looked at the queue for the last time already.
+            self._thread.join()
+            self._refuse_the_rest()
+        elif self._is_asleep:
+            self._wake.release()
         waiting.lock.acquire()
         if waiting.error is not None:
             raise waiting.error
@@ -125,12 +129,36 @@ class Gatherer:
 
     def _take(self) -> list[_Waiting] | None:
         """What has gathered, in order; None when closed and empty."""
-        with self._ready:
-            while not self._queue:
-                if self._is_closed:
-                    return None
-                self._ready.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+        queue = self._queue
+        while not queue:
+            if self._is_closed:
+                return None
+            self._is_asleep = True
+            # Look again after saying so: a caller that saw us awake did not wake us.
+            if not queue and not self._is_closed:
+                self._wake.acquire()
+            self._is_asleep = False
+        self._wait_for_the_usual()
+        count = min(len(queue), BATCH_MAX)
+        self._expected = max(count, self._expected - 1)
+        return [queue.popleft() for _ in range(count)]
+
+    def _wait_for_the_usual(self) -> None:
+        """Callers that were woken together come back together: a moment's patience makes one batch of them."""
+        for _ in range(PATIENCE_STEPS):
+            if len(self._queue) >= self._expected:
+                return
+            time.sleep(PATIENCE_STEP_SECONDS)
+
+    def _refuse_the_rest(self) -> None:
+        """Wake whoever came too late with an error, so that nobody waits for ever."""
+        while True:
+            try:
+                waiting = self._queue.popleft()
+            except IndexError:
+                return
+            waiting.error = GathererClosed()
+            waiting.lock.release()
 
 
 def _post_with_retries(connection: Connection[TupleRow], transfers: Sequence[Transfer]) -> Sequence[Result]:
