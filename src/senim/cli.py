@@ -86,6 +86,7 @@ BENCHES: Final = {
     "ledger": Lazy("senim.ledger.bench:command", "Transfers a second, beside a row-by-row baseline."),
     "centre": Lazy("senim.roles.payments.centre.bench:command", "Authorisations a second, single and in batches."),
     "netting": Lazy("senim.roles.payments.services.netting_bench:command", "Netting of a day of operations."),
+    "files": Lazy("senim.roles.payments.messages.bench:command", "Import of a large pacs.008 file."),
     "all": Lazy("senim.commands.bench:command", "All of them, one after the other.", django=False),
 }
 COMMANDS: Final = {
