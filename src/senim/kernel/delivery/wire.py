@@ -296,7 +296,7 @@ def open_(envelope: bytes, own: OwnKeys, find_sender: Callable[[str], PeerKeys |
         raise TooLarge(size_bytes=len(envelope), limit_bytes=ENVELOPE_BYTES_MAX)
     try:
         signed = jwe.decrypt_compact(envelope, own.encryption, registry=_JWE).plaintext or b""
-        header = jws.extract_compact(signed).headers()
+        header = jws.extract_compact(signed, registry=_JWS).headers()
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise BadEnvelope("The envelope does not open with our key.") from error
     sender = find_sender(str(header.get("kid", "")))
@@ -346,7 +346,7 @@ def open_receipt(token: str, peer: PeerKeys, message_id: uuid.UUID, digest: str)
     """
     payload = _verified(token, peer, BadReceipt)
     try:
-        header, document = jws.extract_compact(token.encode()).headers(), json.loads(payload)
+        header, document = jws.extract_compact(token.encode(), registry=_JWS).headers(), json.loads(payload)
         receipt = Receipt(
             uuid.UUID(document["message_id"]),
             str(document["digest"]),
