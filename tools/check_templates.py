@@ -33,11 +33,17 @@ def problems(path: Path) -> Iterator[str]:
         engines["django"].from_string(text)
     except TemplateSyntaxError as error:
         yield f"{shown}: {error}"
+    for line, what in forbidden(text):
+        yield f"{shown}:{line}: {what}"
+
+
+def forbidden(text: str) -> Iterator[tuple[int, str]]:
+    """What the content security policy forbids in a template's text, with its line."""
     # a comment must not move the lines that follow it
     plain = COMMENT.sub(lambda match: "\n" * match.group(0).count("\n"), text)
     for what, pattern in FORBIDDEN.items():
         for match in pattern.finditer(plain):
-            yield f"{shown}:{plain.count(chr(10), 0, match.start()) + 1}: {what}"
+            yield plain.count("\n", 0, match.start()) + 1, what
 
 
 def main() -> int:
