@@ -121,9 +121,17 @@ def test_the_heart_beats_and_its_trouble_is_told(tmp_path: Path, lines: list[str
         raise SupervisorError("the database sleeps")
 
     one = Supervisor([Process("one", SLEEP)], tmp_path, heartbeat=heartbeat, tell=lines.append)
-    threading.Timer(0.6, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    threading.Timer(1.6, os.kill, [os.getpid(), signal.SIGTERM]).start()
     assert one.run() == 0
     assert lines == ["the database sleeps"]
+
+
+def test_a_heart_that_hangs_delays_nothing(tmp_path: Path) -> None:
+    one = Supervisor([Process("one", SLEEP)], tmp_path, heartbeat=lambda: time.sleep(60))
+    threading.Timer(1.6, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    began = time.monotonic()
+    assert one.run() == 0
+    assert time.monotonic() - began < 4
 
 
 def test_one_that_does_not_listen_is_killed(tmp_path: Path, lines: list[str]) -> None:

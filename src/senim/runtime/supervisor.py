@@ -143,7 +143,7 @@ class _Child:
 class Supervisor:
     """Runs processes until it is told to stop.
 
-    ``heartbeat`` is called each second (it keeps the embedded database alive); ``tell`` gets a line for people.
+    ``heartbeat`` is called each second in a thread (it keeps the embedded database alive); ``tell`` gets what people read.
     """
 
     def __init__(
@@ -159,7 +159,6 @@ class Supervisor:
         self.tell = tell
         self._children = [_Child(process, log_dir) for process in processes]
         self._stopping = threading.Event()
-        self._next_heartbeat = 0.0
 
     def run(self, on_ready: Callable[[], object] | None = None) -> int:
         """Start everything, call ``on_ready`` once all answer, and keep it until SIGINT or SIGTERM; the exit code.
@@ -173,6 +172,8 @@ class Supervisor:
         previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         try:
             self.start()
+            if self.heartbeat is not None:
+                threading.Thread(target=self._beat, daemon=True).start()
             if on_ready is not None and not self._stopping.is_set():
                 on_ready()
             while not self._stopping.wait(WATCH_SECONDS):
@@ -231,13 +232,16 @@ class Supervisor:
                 )
             self._stopping.wait(READY_POLL_SECONDS)
 
-    def _watch(self) -> None:
-        if self.heartbeat is not None and time.monotonic() >= self._next_heartbeat:
-            self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+    def _beat(self) -> None:
+        """In a thread of its own: what it heals may take long, and must delay neither a restart nor the end."""
+        assert self.heartbeat is not None
+        while not self._stopping.wait(HEARTBEAT_SECONDS):
             try:
                 self.heartbeat()
             except SenimError as error:
                 self.tell(error.message)
+
+    def _watch(self) -> None:
         for child in self._children:
             self._restart_if_crashed(child)
 

@@ -100,11 +100,17 @@ class Embedded:
                 os.close(turn)
 
     def release(self, wait_seconds: float = RELEASE_TIMEOUT_SECONDS) -> bool:
-        """Let go of the server; it stops when nobody else uses it. True when it has stopped within the time."""
-        with self._guard:
-            if self._hold is not None:
-                os.close(self._hold)
-                self._hold = None
+        """Let go of the server; it stops when nobody else uses it. True when it has stopped within the time.
+
+        A start that still goes on in another thread is not waited for: the hold then ends with the process.
+        """
+        if self._guard.acquire(timeout=max(wait_seconds, 0)):
+            try:
+                if self._hold is not None:
+                    os.close(self._hold)
+                    self._hold = None
+            finally:
+                self._guard.release()
         return wait_until(lambda: not is_locked(self.place.home / KEEPER_LOCK), wait_seconds)
 
     def hold_descriptor(self) -> int:
