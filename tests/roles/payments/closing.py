@@ -5,14 +5,12 @@ of a transaction, and leave rows that are never removed.
 """
 
 import datetime as dt
-import os
 import random
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from senim import ledger
@@ -257,21 +255,6 @@ def post_behind_the_operations(market: Market, slug: str, amount_tiyn: int) -> N
     )
     with transaction.atomic():
         assert ledger.post(accounts.raw_connection(), [wrong]).all_ok
-
-
-def in_a_process(work: Callable[[], Any]) -> int:
-    """Run ``work`` in a forked process with connections of its own; return its wait status."""
-    for opened in connections.all(initialized_only=True):
-        opened.close()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1]
 
 
 def rows(sql: str) -> list[tuple[Any, ...]]:

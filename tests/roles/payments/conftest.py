@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-
 from tests.roles.payments.closing import Market, make_market
 
 

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import threading
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection, connections
+from tests.roles.payments.closing import JOB, Market, post_behind_the_operations, rows
 
 from senim.kernel import approvals
 from senim.kernel.approvals.services import OwnAct
@@ -12,8 +14,8 @@ from senim.kernel.values import almaty
 from senim.roles.payments.models import (
     MessageFile,
     Obligation,
-    Operation,
     OperatingDay,
+    Operation,
     Participant,
     Position,
     SettlementInstruction,
@@ -34,7 +36,6 @@ from senim.roles.payments.services.day_state import (
     SettlementRefused,
     trouble_text,
 )
-from tests.roles.payments.closing import JOB, Market, post_behind_the_operations, rows
 
 pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)

@@ -2,7 +2,7 @@
 
 import click
 
-from senim.roles.payments import file_commands
+from senim.roles.payments import day_commands, file_commands
 
 
 @click.group(name="payments")
@@ -12,3 +12,6 @@ def command() -> None:
 
 command.add_command(file_commands.import_command)
 command.add_command(file_commands.message)
+command.add_command(day_commands.net)
+command.add_command(day_commands.days)
+command.add_command(day_commands.close_day)
