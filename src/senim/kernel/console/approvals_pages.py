@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -130,16 +130,18 @@ def decide(request: HttpRequest, approval_id: int) -> HttpResponse:
     comment = request.POST.get("comment", "").strip()[:500]
     here = redirect("console:approval", approval_id)
     if answer not in {"approve", "refuse"}:
-        messages.error(request, _now("Choose one: approve or refuse."))
+        messages.error(request, gettext("Choose one: approve or refuse."))
     elif answer == "refuse" and not comment:
-        messages.error(request, _now("Say in the comment why you refuse."))
+        messages.error(request, gettext("Say in the comment why you refuse."))
     else:
         try:
             approvals.decide(approval.pk, person(request), approve=answer == "approve", comment=comment)
         except SenimError as refused:
-            messages.error(request, _now(refused.message))
+            messages.error(request, gettext(refused.message))
         else:
-            messages.success(request, _now("Approved and carried out.") if answer == "approve" else _now("Refused."))
+            messages.success(
+                request, gettext("Approved and carried out.") if answer == "approve" else gettext("Refused.")
+            )
     return here
 
 
@@ -151,7 +153,7 @@ def withdraw(request: HttpRequest, approval_id: int) -> HttpResponse:
     try:
         approvals.withdraw(approval.pk, person(request))
     except SenimError as refused:
-        messages.error(request, _now(refused.message))
+        messages.error(request, gettext(refused.message))
     else:
-        messages.success(request, _now("The proposal is withdrawn."))
+        messages.success(request, gettext("The proposal is withdrawn."))
     return redirect("console:approval", approval_id)

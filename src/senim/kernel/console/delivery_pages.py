@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -155,7 +155,7 @@ def resend(request: HttpRequest, message_id: UUID) -> HttpResponse:
     try:
         delivery.resend(message_id, Actor.staff(request.user))
     except SenimError as refused:
-        messages.error(request, _now(refused.message))
+        messages.error(request, gettext(refused.message))
     else:
-        messages.success(request, _now("The message is in the queue again."))
+        messages.success(request, gettext("The message is in the queue again."))
     return redirect("console:outgoing-detail", message_id)

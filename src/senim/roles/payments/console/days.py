@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -56,7 +56,7 @@ HELP = Help(
 
 def closed_by(row: OperatingDay) -> str:
     """Who closed the day; the schedule in words."""
-    return _now("The schedule") if row.closed_by == service.SCHEDULE else row.closed_by
+    return gettext("The schedule") if row.closed_by == service.SCHEDULE else row.closed_by
 
 
 REGISTER = Register(
@@ -215,9 +215,9 @@ def propose_close(request: HttpRequest, day: dt.date) -> HttpResponse:
     try:
         approval = service.propose_close(day, person(request))
     except SenimError as refused:
-        messages.error(request, _now(refused.message))
+        messages.error(request, gettext(refused.message))
         return redirect("console:payments:days")
-    messages.success(request, _now("Proposed. The day stays open until another person confirms."))
+    messages.success(request, gettext("Proposed. The day stays open until another person confirms."))
     return redirect("console:approval", approval.pk)
 
 
@@ -236,9 +236,9 @@ def retry(request: HttpRequest, day: dt.date) -> HttpResponse:
     try:
         count = settlement.retry(day, events.Actor.staff(person(request)))
     except SenimError as refused:
-        messages.error(request, _now(refused.message))
+        messages.error(request, gettext(refused.message))
     else:
-        messages.success(request, _now("Sent again: %(count)s.") % {"count": count})
+        messages.success(request, gettext("Sent again: %(count)s.") % {"count": count})
     return redirect("console:payments:day", day)
 
 

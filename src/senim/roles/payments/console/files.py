@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -153,9 +153,9 @@ def upload(request: HttpRequest) -> HttpResponse:
                 actor=events.Actor.staff(person(request)),
             )
         except SenimError as refused:
-            form.add_error("file", _now(refused.message))
+            form.add_error("file", gettext(refused.message))
         else:
-            messages.success(request, _now("The file is received and is being checked."))
+            messages.success(request, gettext("The file is received and is being checked."))
             return redirect("console:payments:file", received.pk)
     context = {
         "form": form,

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -158,7 +158,7 @@ class ParticipantForm(ParticipantModelForm):
         """Take an IBAN in groups as people type it."""
         value = compact(self.cleaned_data["settlement_iban"])
         if not iban.is_valid(value):
-            raise forms.ValidationError(_now("This is not a valid IBAN of Kazakhstan."))
+            raise forms.ValidationError(gettext("This is not a valid IBAN of Kazakhstan."))
         return value
 
     def clean_bic(self) -> str:
@@ -180,9 +180,9 @@ def new(request: HttpRequest) -> HttpResponse:
             participant = service.register_participant(form.application(), person(request))
         except service.ParticipantRefused as refused:
             field = str(refused.fields.get("field", ""))
-            form.add_error(field if field in form.fields else None, _now(refused.message))
+            form.add_error(field if field in form.fields else None, gettext(refused.message))
         else:
-            messages.success(request, _now("Registered. Another person will approve it."))
+            messages.success(request, gettext("Registered. Another person will approve it."))
             return redirect("console:payments:participant", participant.code)
     context = {
         "form": form,
