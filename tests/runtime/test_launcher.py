@@ -272,21 +272,28 @@ class TestAsRoot:
         monkeypatch.setattr(place, "may_use", lambda *_: True)  # the folder has been opened meanwhile
         assert Embedded(tmp_path).place.home == server.place.home
 
-    def test_programs_that_the_owner_cannot_reach_are_copied(
+    def test_programs_that_the_owner_cannot_reach_are_copied_and_run(
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(place, "SHELTER", folder / "shelter")
-        installation = tmp_path / "installation"
-        (installation / "bin").mkdir(parents=True)
-        (installation / "include").mkdir()
-        (installation / "bin" / "postgres").write_text("program", encoding="utf-8")
+        wheels = [one for one in PROGRAMS.values() if one.folder.parent.name.startswith("pginstall")]
+        if not wheels:
+            pytest.skip("the wheel with PostgreSQL is not installed")
+        package = wheels[0].folder.parents[1]
+        closed = tmp_path / package.name
+        closed.mkdir()
+        for name in (f"{package.name}/{wheels[0].folder.parent.name}", f"{package.name}.libs"):
+            if (package.parent / name).is_dir():
+                (tmp_path / name).symlink_to(package.parent / name)
         tmp_path.chmod(0o700)
-        owner = place._step_down_user()
-        moved = place.reachable_binaries(binaries.Binaries(installation / "bin", 18), owner)
-        assert (moved.folder / "postgres").read_text(encoding="utf-8") == "program"
-        assert moved.folder.is_relative_to(folder / "shelter")
-        assert not (moved.folder.parent / "include").exists()
-        assert place.reachable_binaries(binaries.Binaries(installation / "bin", 18), owner) == moved
+        server = Embedded(folder, programs=closed / wheels[0].folder.parent.name / "bin")
+        try:
+            assert value(server.ensure_database(), "SELECT 1") == 1
+            running = Path(f"/proc/{server.status().postmaster}/exe").readlink()
+            assert running.is_relative_to(folder / "shelter")
+            assert not (running.parents[1] / "include").exists()
+        finally:
+            server.release(10)
 
     def test_an_ordinary_user_runs_it_as_himself_and_root_may_follow(self, folder: Path) -> None:
         found = python_for_others()

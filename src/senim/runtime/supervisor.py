@@ -143,8 +143,8 @@ class _Child:
 class Supervisor:
     """Runs processes until it is told to stop.
 
-    ``heartbeat`` is called each second in a thread of its own (it keeps the embedded database alive); ``tell`` gets what
-    people read.
+    ``heartbeat`` is called each second in a thread of its own (it keeps the embedded database alive); ``tell`` gets
+    what people read.
     """
 
     def __init__(

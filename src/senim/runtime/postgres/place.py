@@ -172,23 +172,33 @@ def _socket_dir(home: Path, owner: Owner) -> Path:
 def reachable_binaries(binaries: Binaries, owner: Owner) -> Binaries:
     """The same programs at a place where the server's user may run them.
 
-    Root's Python environment is often closed to others; the wheel's installation is relocatable, so it is copied once.
+    Root's Python environment is often closed to others; the wheel's installation is relocatable, so it is copied once,
+    with the libraries that the wheel keeps beside its package, and again when the wheel has changed.
     """
-    if may_use(binaries.folder / "postgres", owner, "-x"):
+    program = binaries.folder / "postgres"
+    if may_use(program, owner, "-x"):
         return binaries
     installation = binaries.folder.parent
-    target = SHELTER / f"programs-{binaries.major}-{_digest(installation)}"
-    if not (target / "bin" / "postgres").exists():
+    package = installation.parent
+    changed = program.stat()
+    target = SHELTER / f"programs-{binaries.major}-{_digest(program, changed.st_mtime_ns, changed.st_size)}"
+    copied = target / package.name / installation.name / binaries.folder.name
+    if not (copied / "postgres").exists():
         draft = target.with_name(f"{target.name}.{os.getpid()}")
         SHELTER.mkdir(mode=0o755, parents=True, exist_ok=True)
-        shutil.copytree(installation, draft, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        draft.chmod(0o755)
+        leave_out = shutil.ignore_patterns("include")
+        shutil.copytree(installation, draft / package.name / installation.name, symlinks=True, ignore=leave_out)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+        for folder in (draft, draft / package.name):
+            folder.chmod(0o755)
         try:
             draft.rename(target)
         except OSError:  # another start was first; its copy is as good
             shutil.rmtree(draft)
-    return Binaries(target / "bin", binaries.major)
+    return Binaries(copied, binaries.major)
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+def _digest(path: Path, *more: int) -> str:
+    return hashlib.sha256(b"\0".join([os.fsencode(path), *(str(one).encode() for one in more)])).hexdigest()[:12]
