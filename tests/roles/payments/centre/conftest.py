@@ -29,9 +29,9 @@ def scene(connection: psycopg.Connection[TupleRow]) -> Scene:
     return Scene(connection, make_market(connection, seal=seal_secret, customers_per_bank=2, balance_tiyn=100_000, days=[DAY]))
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def database(database_template: str) -> Iterator[str]:
-    """URL of a clone of the migrated database, where a test may commit."""
+    """URL of a clone of the migrated database, where the tests of a class may commit."""
     parts = urlsplit(os.environ["SENIM_DATABASE_URL"])
     name = f"{database_template}_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as admin:
@@ -42,7 +42,7 @@ def database(database_template: str) -> Iterator[str]:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def banks(database: str) -> list[MadeBank]:
     """A committed market of three banks with ten customers each, on today's day."""
     with psycopg.connect(database) as opened:

@@ -8,7 +8,7 @@ import msgspec
 from senim.errors import SenimError
 
 PROBLEM_TYPE: Final = b"application/problem+json"
-_MISSING: Final = re.compile(r"missing required field `([a-z_]+)`(?: - at `\$(.*)`)?")
+_NAMED: Final = re.compile(r"(missing required|contains unknown) field `([^`]*)`(?: - at `\$(.*)`)?")
 _PLACE: Final = re.compile(r" - at `\$(.*)`$")
 _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
 
@@ -85,12 +85,13 @@ def unauthenticated() -> Problem:
 def malformed(error: msgspec.DecodeError) -> Problem:
     """Say which field of the body is missing or wrong (EM-55.3, PO-34.3)."""
     text = str(error)
-    missing = _MISSING.search(text)
-    if missing is not None:
-        field = f"{_pointer(missing[2] or '')}/{missing[1]}"
-        return Problem(
-            400, "missing_field", f"The mandatory field {missing[1]} is missing.", field=field, remedy="Fill it in."
-        )
+    named = _NAMED.search(text)
+    if named is not None:
+        field = f"{_pointer(named[3] or '')}/{named[2]}"
+        if named[1] == "missing required":
+            detail = f"The mandatory field {named[2]} is missing."
+            return Problem(400, "missing_field", detail, field=field, remedy="Fill it in.")
+        return Problem(400, "malformed", f"There is no field {named[2]}.", field=field, remedy="Leave it out.")
     place = _PLACE.search(text)
     field = _pointer(place[1]) if place else ""
     detail = text[: place.start()] if place else text

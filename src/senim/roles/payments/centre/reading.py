@@ -38,10 +38,11 @@ WITH stretch AS (
     WHERE o.status = 1 AND (%(all)s OR o.initiator_id = %(reader)s OR o.payer_id = %(reader)s OR o.payee_id = %(reader)s)
     ORDER BY id LIMIT %(limit)s
 )
-SELECT {_COLUMNS}, (SELECT max(id) FROM stretch) FROM theirs o {_JOINS} ORDER BY o.id
+SELECT {_COLUMNS}, (SELECT id FROM stretch ORDER BY id DESC LIMIT 1) FROM theirs o {_JOINS} ORDER BY o.id
 """
 _LAST_OF_STRETCH: Final = f"""
-SELECT max(id) FROM (SELECT id FROM payments_operation WHERE id > %(after)s ORDER BY id LIMIT {SCAN_MAX}) AS stretch
+WITH stretch AS (SELECT id FROM payments_operation WHERE id > %(after)s ORDER BY id LIMIT {SCAN_MAX})
+SELECT id FROM stretch ORDER BY id DESC LIMIT 1
 """
 
 
