@@ -46,7 +46,7 @@ def receive(envelope: bytes) -> str:
             known = Incoming.objects.get(peer=peer, message_id=message_id)
     if known.digest != opened.digest:
         with events.act("delivery.receive", events.Actor.peer(peer.code, peer.name), record=("message", message_id)):
-            raise MessageIdReused(message=str(message_id), peer=peer.code)
+            raise MessageIdReused(message_id=str(message_id), peer=peer.code)
     return known.receipt
 
 

@@ -121,7 +121,7 @@ def resend(message_id: uuid.UUID, actor: events.Actor) -> "Outgoing":
     with events.act("delivery.resend", actor, record=("outgoing", message_id)) as act:
         message = Outgoing.objects.select_for_update(of=("self",)).select_related("peer").get(pk=message_id)
         if message.state != Outgoing.State.DEAD:
-            raise NotDead(message=str(message_id), state=message.state)
+            raise NotDead(message_id=str(message_id), state=message.state)
         if message.receipt:
             files = tuple(message_of(message).attachments)
             again = send(

@@ -90,7 +90,7 @@ class Office:
             known = self._receipts.get(message_id)
             if known is not None:
                 if known[0] != opened.digest:
-                    raise wire.BadEnvelope("This message id came with another content.", message=message_id)
+                    raise wire.BadEnvelope("This message id came with another content.", message_id=message_id)
                 return known[1]
             stored = self.files.put_bytes(opened.message.body)
             proof = self.files.put_bytes(opened.signed)
