@@ -90,7 +90,9 @@ BENCHES: Final = {
     "all": Lazy("senim.commands.bench:command", "All of them, one after the other.", django=False),
 }
 COMMANDS: Final = {
-    "sandbox": Lazy("senim.sandbox.cli:command", "The market on one machine: everything, with example data."),
+    "sandbox": Lazy(
+        "senim.sandbox.cli:command", "The market on one machine: everything, with example data.", django=False
+    ),
     "up": Lazy("senim.commands.up:command", "One deployment: its pages, its centre and its worker.", django=False),
     "migrate": Lazy("senim.commands.migrate:command", "Bring the database to this version."),
     "ledger": Lazy("senim.ledger.cli:command", "Apply events to the ledger, verify it."),
