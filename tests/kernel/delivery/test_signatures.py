@@ -35,7 +35,9 @@ RFC_REQUEST = {
     b"content-type": b"application/json",
     b"content-length": b"18",
 }
-RFC_SECRET = base64.b64decode("uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==")
+RFC_SECRET = base64.b64decode(
+    "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
+)
 RFC_ED25519 = base64.urlsafe_b64decode("JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs=")
 RFC_EXAMPLES = {
     "B.2.5": (
@@ -106,7 +108,9 @@ def test_what_the_oracle_signs_we_verify(algorithm: str) -> None:
     fields = {"Content-Digest": signatures.content_digest(BODY), "Idempotency-Key": "key-1"}
     message = Message("POST", f"http://127.0.0.1:8001{target}", fields)
     covered = ("@method", "@path", "@query", "@authority", "content-digest", "idempotency-key")
-    oracle(HTTPMessageSigner, algorithm).sign(message, key_id="bank-1", covered_component_ids=covered, use_existing_digest=True)
+    oracle(HTTPMessageSigner, algorithm).sign(
+        message, key_id="bank-1", covered_component_ids=covered, use_existing_digest=True
+    )
     seen = values("POST", target, message.headers) | {b"@authority": urlsplit(message.url).netloc.encode()}
     parsed = verify(algorithm, seen, now=time.time())
     assert [name.decode() for name in parsed.components] == list(covered)
@@ -116,9 +120,7 @@ def oracle(made: Any, algorithm: str) -> Any:
     """The other implementation, with our key."""
     ed25519 = {"bank-1": Ed25519PrivateKey.from_private_bytes(PRIVATE)}
     keys = {
-        "ed25519": MappingKeyResolver(
-            private_keys=ed25519, public_keys={"bank-1": ed25519["bank-1"].public_key()}
-        ),
+        "ed25519": MappingKeyResolver(private_keys=ed25519, public_keys={"bank-1": ed25519["bank-1"].public_key()}),
         "hmac-sha256": MappingKeyResolver(private_keys={"bank-1": SECRET}, public_keys={"bank-1": SECRET}),
     }
     classes = {"ed25519": algorithms.ED25519, "hmac-sha256": algorithms.HMAC_SHA256}
@@ -127,7 +129,13 @@ def oracle(made: Any, algorithm: str) -> Any:
 
 def signed(algorithm: str = "hmac-sha256", **changes: Any) -> dict[bytes, bytes]:
     """A right request as our verifier sees it."""
-    wanted: dict[str, Any] = {"method": "POST", "target": "/a?b=1", "body": BODY, "idempotency_key": "k", "created": NOW}
+    wanted: dict[str, Any] = {
+        "method": "POST",
+        "target": "/a?b=1",
+        "body": BODY,
+        "idempotency_key": "k",
+        "created": NOW,
+    }
     wanted |= changes
     fields = signatures.sign_request(SIGNERS[algorithm], **wanted)
     return values(wanted["method"], wanted["target"], fields)
@@ -210,7 +218,9 @@ def test_noise_is_refused_and_never_crashes(described: bytes, signature: bytes) 
 @given(st.data())
 def test_a_damaged_request_is_never_accepted(data: st.DataObject) -> None:
     request = signed()
-    name = data.draw(st.sampled_from([b"signature-input", b"signature", b"content-digest", b"@path", b"idempotency-key"]))
+    name = data.draw(
+        st.sampled_from([b"signature-input", b"signature", b"content-digest", b"@path", b"idempotency-key"])
+    )
     value = bytearray(request[name])
     at = data.draw(st.integers(0, len(value) - 1))
     value[at] ^= data.draw(st.integers(1, 255))
@@ -251,7 +261,10 @@ def test_two_digests_of_one_kind_match_nothing() -> None:
 
 
 def test_signing_keys_say_what_they_are() -> None:
-    assert [(key.key_id, key.algorithm) for key in SIGNERS.values()] == [("bank-1", "ed25519"), ("bank-1", "hmac-sha256")]
+    assert [(key.key_id, key.algorithm) for key in SIGNERS.values()] == [
+        ("bank-1", "ed25519"),
+        ("bank-1", "hmac-sha256"),
+    ]
     with pytest.raises(ValueError, match="rsa"):
         signatures.verification_key("k", "rsa", b"", 1)
     assert isinstance(SIGNERS["ed25519"], SigningKey)

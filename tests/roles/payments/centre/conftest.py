@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.rows import TupleRow
+from tests.roles.payments.centre.scene import DAY, Scene
 
 from senim.roles.payments.centre.scratch import MadeBank, make_market
 from senim.roles.payments.centre.server import seal_secret
-from tests.roles.payments.centre.scene import DAY, Scene
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[TupleRow]]:
 @pytest.fixture
 def scene(connection: psycopg.Connection[TupleRow]) -> Scene:
     """Three banks with two customers each, 1,000 tenge on every account, caps out of reach, one open day."""
-    return Scene(connection, make_market(connection, seal=seal_secret, customers_per_bank=2, balance_tiyn=100_000, days=[DAY]))
+    return Scene(
+        connection, make_market(connection, seal=seal_secret, customers_per_bank=2, balance_tiyn=100_000, days=[DAY])
+    )
 
 
 @pytest.fixture(scope="class")

@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.roles.payments.centre.client import BATCH, SINGLE, Client, Reply, in_thread, transfer, wait_for
 
 from senim.kernel.delivery.signatures import ed25519_signing_key, hmac_signing_key, sign_request
 from senim.roles.payments.centre import app, gatherer
 from senim.roles.payments.centre.scratch import MadeBank
-from tests.roles.payments.centre.client import BATCH, SINGLE, Client, Reply, in_thread, transfer, wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -42,18 +42,27 @@ def problem(reply: Reply, status: int, code: str, field: str | None = None) -> d
 
 class TestOperations:
     @pytest.mark.clause("PS-7.4")
-    def test_an_operation_is_decided_and_at_once_on_record(self, client: Client, banks: list[MadeBank], database: str) -> None:
+    def test_an_operation_is_decided_and_at_once_on_record(
+        self, client: Client, banks: list[MadeBank], database: str
+    ) -> None:
         before = dt.datetime.now(dt.UTC)
         reply = client.post(transfer(banks[0], banks[1], "12.34"), key="k-1")
         assert reply.status == 200
         answer = reply.document
-        assert (answer["id"], answer["status"], answer["reason"], answer["replayed"]) == ("k-1", "accepted", None, False)
+        assert (answer["id"], answer["status"], answer["reason"], answer["replayed"]) == (
+            "k-1",
+            "accepted",
+            None,
+            False,
+        )
         with psycopg.connect(database) as connection:
             row = connection.execute(
                 "SELECT amount_tiyn, initiated_at, received_at, decided_at, day::text FROM payments_operation WHERE id = %s",
                 (answer["operation_id"],),
             ).fetchone()
-            counted = connection.execute("SELECT sum(operations), max(latency_ms) FROM payments_operationminute").fetchall()
+            counted = connection.execute(
+                "SELECT sum(operations), max(latency_ms) FROM payments_operationminute"
+            ).fetchall()
         assert row is not None
         assert (row[0], row[4]) == (1_234, answer["operating_day"])
         assert before <= row[2] <= row[3] <= dt.datetime.now(dt.UTC)
@@ -77,7 +86,12 @@ class TestOperations:
 
     def test_another_operation_under_the_key_is_a_conflict(self, client: Client, banks: list[MadeBank]) -> None:
         client.post(transfer(banks[0], banks[1], "1.00"), key="conflict")
-        problem(client.post(transfer(banks[0], banks[1], "2.00"), key="conflict"), 422, "idempotency_conflict", "Idempotency-Key")
+        problem(
+            client.post(transfer(banks[0], banks[1], "2.00"), key="conflict"),
+            422,
+            "idempotency_conflict",
+            "Idempotency-Key",
+        )
 
     def test_each_operation_of_a_batch_has_its_own_outcome(self, client: Client, banks: list[MadeBank]) -> None:
         client.post(transfer(banks[0], banks[1]), key="taken")
@@ -228,7 +242,9 @@ class TestSignatures:
         set_key(database, client.key.key_id, change)
         wait_for(lambda: client.get(SINGLE).status == 401, seconds=4)
         assert Client(client.port, banks[0], banks[0].hmac).get(SINGLE).status == 200
-        set_key(database, client.key.key_id, "revoked_at = NULL, valid_until = NULL, valid_from = now() - interval '1 day'")
+        set_key(
+            database, client.key.key_id, "revoked_at = NULL, valid_until = NULL, valid_from = now() - interval '1 day'"
+        )
         wait_for(lambda: client.get(SINGLE).status == 200, seconds=4)
 
     def test_a_suspended_bank_is_refused_on_record_and_may_still_read(
@@ -316,7 +332,9 @@ class TestBounds:
     def test_a_slow_body_is_not_waited_for(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(app, "BODY_TIMEOUT_SECONDS", 0.2)
         with socket.create_connection(("127.0.0.1", client.port), timeout=5) as slow:
-            head = f"POST {SINGLE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{{"
+            head = (
+                f"POST {SINGLE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{{"
+            )
             slow.sendall(head.encode())
             assert b" 408 " in slow.recv(4_096)
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
+from tests.roles.payments.centre.scene import DAY, NOON, Scene
 
+from senim import ledger
 from senim.kernel.values import iban
 from senim.ledger.types import Transfer, TransferFlags
-from senim import ledger
 from senim.roles.payments.rules.authorisation import OperationRequest, Outcome
 from senim.roles.payments.rules.kinds import LEDGER_KZT, Kind, Means, Source, TransferCode
 from senim.roles.payments.services.authorise import NoOpenDay, UnknownInitiator, authorise, operation_ids
-from tests.roles.payments.centre.scene import DAY, NOON, Scene
 
 pytestmark = pytest.mark.django_db
 NEXT_DAY = DAY + dt.timedelta(days=1)
@@ -139,7 +139,11 @@ class TestRepeats:
         request = scene.request(0, 1, 100)
         [first] = scene.authorise(request)
         [second] = scene.authorise(request, at=NOON + dt.timedelta(hours=1))
-        assert (second.operation, second.outcome, second.decided_at) == (first.operation, first.outcome, first.decided_at)
+        assert (second.operation, second.outcome, second.decided_at) == (
+            first.operation,
+            first.outcome,
+            first.decided_at,
+        )
         assert (first.replayed, second.replayed) == (False, True)
         assert scene.money(0) == 99_900
 
@@ -240,7 +244,11 @@ class TestCap:
 
     def test_what_comes_in_makes_room_in_the_same_batch(self, scene: Scene) -> None:
         set_room(scene, 0, 0)
-        assert scene.reasons(scene.request(1, 0, 70), scene.request(0, 2, 70), scene.request(0, 2, 1)) == ["", "", "AM23"]
+        assert scene.reasons(scene.request(1, 0, 70), scene.request(0, 2, 70), scene.request(0, 2, 1)) == [
+            "",
+            "",
+            "AM23",
+        ]
 
     def test_money_that_never_came_makes_no_room(self, scene: Scene) -> None:
         set_room(scene, 0, 0)
@@ -313,7 +321,9 @@ def test_any_split_into_batches_and_any_repeat_ends_the_same(scene: Scene, data:
         scene.connection.execute("SAVEPOINT example")
         answers = [answer for batch in batches for answer in scene.authorise(*batch)]
         decided = {answer.id: (answer.outcome, answer.reason) for answer in answers}
-        ends.append((decided, [scene.money(b, n) for b in range(3) for n in range(2)], [scene.room(b) for b in range(3)]))
+        ends.append(
+            (decided, [scene.money(b, n) for b in range(3) for n in range(2)], [scene.room(b) for b in range(3)])
+        )
         scene.connection.execute("ROLLBACK TO SAVEPOINT example")
     assert ends[0] == ends[1]
 

@@ -153,7 +153,9 @@ def test_the_digest_tells_any_two_requests_apart(data: st.DataObject) -> None:
 
 
 def test_account_ids_never_meet() -> None:
-    own = {participant_account_id(code, purpose) for code in ("101", "102") for purpose in (Purpose.CLEARING, Purpose.CASH)}
+    own = {
+        participant_account_id(code, purpose) for code in ("101", "102") for purpose in (Purpose.CLEARING, Purpose.CASH)
+    }
     assert len(own | {CAP_CONTROL_ID, CLEARING_HUB_ID, iban.account_id(ALICE)}) == 7
     assert operator_account_id(Purpose.CLEARING_HUB) == CLEARING_HUB_ID
     assert day_number(dt.date(2026, 5, 4)) == 20260504

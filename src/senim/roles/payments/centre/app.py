@@ -47,7 +47,7 @@ _NO_MARK: Final = uuid.UUID(int=0)
 _DECIDED: Final = frozenset((Outcome.ACCEPTED, Outcome.REFUSED))
 
 
-class Disconnected(Exception):  # noqa: N818 - not an error: the caller has hung up, nobody awaits an answer
+class Disconnected(Exception):
     """The caller hung up before its request was complete."""
 
 
@@ -181,9 +181,7 @@ class Centre:
         reader = await self._reader(scope)
         after, limit = _page(scope["query_string"])
         sees_all = reader in self.keys.settlement_banks
-        page = await self.reader.read(
-            lambda c: reading.operations_since(c, after, limit, reader, sees_all=sees_all)
-        )
+        page = await self.reader.read(lambda c: reading.operations_since(c, after, limit, reader, sees_all=sees_all))
         return 200, msgspec.json.encode(page), _JSON
 
     def _health(self) -> tuple[int, bytes, bytes]:

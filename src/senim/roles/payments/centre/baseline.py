@@ -78,7 +78,10 @@ def _authorise(
         run("UPDATE baseline_bank SET owes_tiyn = owes_tiyn - %s WHERE id = %s", (amount, payee[1]))
     run("INSERT INTO baseline_transfer VALUES (%s, %s, %s, %s, now())", (operation, payer[0], payee[0], amount))
     digest = uuid.uuid4().bytes
-    run(_OPERATION, (operation, amount, payer[1], payer[1], payee[1], str(payer[0])[:34], str(payee[0])[:34], key, digest))
+    run(
+        _OPERATION,
+        (operation, amount, payer[1], payer[1], payee[1], str(payer[0])[:34], str(payee[0])[:34], key, digest),
+    )
     run(
         "INSERT INTO baseline_minute AS m VALUES (%s, 1, %s) ON CONFLICT (minute) DO UPDATE "
         "SET operations = m.operations + 1, amount_tiyn = m.amount_tiyn + excluded.amount_tiyn",

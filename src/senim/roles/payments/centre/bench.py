@@ -112,9 +112,7 @@ def _watch_memory(port: int, process: int, banks: list[MadeBank], minutes: int) 
     ]
 
 
-def send(
-    port: int, banks: list[MadeBank], algorithm: str, batch: int, connections: int, seconds: float
-) -> Measured:
+def send(port: int, banks: list[MadeBank], algorithm: str, batch: int, connections: int, seconds: float) -> Measured:
     """Let the load generator run and take its tally."""
     order = Order(
         port=port,
@@ -191,7 +189,7 @@ def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/centre/v1/health", timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/centre/v1/health", timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

@@ -18,7 +18,6 @@ from senim.kernel.delivery.signatures import (
     ED25519,
     HMAC_SHA256,
     SignatureInput,
-    SignatureRefused,
     VerificationKey,
     check_fresh,
     check_suits,

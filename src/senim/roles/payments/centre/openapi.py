@@ -131,9 +131,7 @@ def _authorise_one() -> dict[str, Any]:
             _digest_header(),
         ],
         "requestBody": _body("SingleOperation", _EXAMPLE_OPERATION),
-        "responses": _responses(
-            _ok("OperationAnswer", _EXAMPLE_ANSWER), 400, 401, 408, 413, 415, 422, 500, 503
-        ),
+        "responses": _responses(_ok("OperationAnswer", _EXAMPLE_ANSWER), 400, 401, 408, 413, 415, 422, 500, 503),
     }
 
 

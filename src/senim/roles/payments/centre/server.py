@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import os
+import signal
 import sys
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, NoReturn
 
 from senim.roles.payments.centre.app import Centre, Receive, Scope, Send
 from senim.roles.payments.centre.authentication import Authenticator
@@ -81,7 +83,11 @@ class Application:
         self._centre.authenticator.close()
 
 
-def serve(host: str, port: int, database_url: str, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def serve(host: str, port: int, database_url: str, **options: Any) -> None:
     """Serve until SIGTERM or SIGINT, then finish what has begun. ``options`` go to uvicorn.
 
     Needs ``DJANGO_SETTINGS_MODULE`` in the environment, for the key under which shared secrets are sealed.
@@ -90,6 +96,9 @@ def serve(host: str, port: int, database_url: str, **options: Any) -> None:  # n
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "senim.settings.sandbox")
     sys.setswitchinterval(SWITCH_SECONDS)
+    for polite in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn drains, and then raises the signal again for whoever was there before it: an end in good order.
+        signal.signal(polite, _end)
     settings: dict[str, Any] = {
         "host": host,
         "port": port,

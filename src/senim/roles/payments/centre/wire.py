@@ -49,7 +49,9 @@ Key = Annotated[
 ]
 
 
-class SingleOperation(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SingleOperation(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """An operation to be authorised (PS-7.3). Its key is the Idempotency-Key header."""
 
     kind: Annotated[
@@ -83,7 +85,9 @@ class SingleOperation(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbi
     ]
     initiated_at: Annotated[
         dt.datetime,
-        Meta(tz=True, description="When the client initiated it (PS-7.5.1).", examples=["2026-11-20T10:15:00.123+05:00"]),
+        Meta(
+            tz=True, description="When the client initiated it (PS-7.5.1).", examples=["2026-11-20T10:15:00.123+05:00"]
+        ),
     ]
     debit_account: Account | None = None
     credit_account: Account | None = None
@@ -98,7 +102,9 @@ class SingleOperation(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbi
     ] = ""
 
 
-class BatchOperation(SingleOperation, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class BatchOperation(
+    SingleOperation, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """An operation within a batch; it carries its key itself."""
 
     id: Key
@@ -203,7 +209,11 @@ def _account_problem(place: str, name: str, kind: str, *, is_missing: bool) -> P
     field = f"{place}/{name}"
     if is_missing:
         return Problem(
-            400, "missing_field", f"The mandatory field {name} is missing.", field=field, remedy=f"Fill it in: a {kind} needs it."
+            400,
+            "missing_field",
+            f"The mandatory field {name} is missing.",
+            field=field,
+            remedy=f"Fill it in: a {kind} needs it.",
         )
     return Problem(400, "malformed", f"A {kind} has no {name}.", field=field, remedy="Leave it out.")
 
