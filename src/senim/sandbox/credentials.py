@@ -1,7 +1,7 @@
 """Staff of the sandbox's operator and their passwords: made once, kept in a file that only its owner can read.
 
-The passwords are on the disk before anybody is created with them, so a first start that breaks off half-way goes on with
-the same ones.
+The passwords are on the disk before anybody is created with them, so a first start that breaks off half-way goes on
+with the same ones.
 """
 
 import os
@@ -50,7 +50,7 @@ STAFF: Final = (
 
 
 def password() -> str:
-    """A password for a demonstration: four words and four digits, about 32 bits; the sandbox listens to this machine."""
+    """A password for a demonstration: four words and four digits, about 31 bits, on a machine of one's own."""
     words = "-".join(secrets.choice(WORDS) for _ in range(PASSWORD_WORDS))
     return f"{words}-{secrets.randbelow(10_000):04}"
 

@@ -131,7 +131,7 @@ def _key(layout: Layout, bank: Bank, participant: Participant) -> None:
 
 
 def _customers(participant: Participant, people: list[Customer]) -> None:
-    """Open the accounts that are missing, with their opening balances in the same transaction; close the closed ones."""
+    """Open the missing accounts, with their opening balances in the same transaction; close the closed ones."""
     known = set(CustomerAccount.objects.filter(participant=participant).values_list("iban", flat=True))
     missing = [customer for customer in people if customer.iban not in known]
     if missing:

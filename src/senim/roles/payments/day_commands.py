@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import sys
 from typing import Any, BinaryIO, Final
 
 import click
@@ -147,7 +148,13 @@ def _close_early(day: dt.date | None, maker: str, checker: str) -> dt.date:
 def _person(login: str) -> Any:
     from senim.kernel.access.services import sign_in
 
-    person = sign_in(login, click.prompt(f"Password of {login}", hide_input=True, err=True))
+    prompt = f"Password of {login}"
+    if sys.stdin.isatty():
+        password = click.prompt(prompt, hide_input=True, err=True)
+    else:
+        click.echo(f"{prompt} from standard input.", err=True)
+        password = sys.stdin.readline().rstrip("\n")
+    person = sign_in(login, password)
     if person.must_change_password:
         raise BadInput(f"{login} has to change the first password in the console before anything else.", login=login)
     return person

@@ -5,6 +5,7 @@ import json
 import logging
 import random
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ CLIENTS: Final = "clients.json"
 SIGNING_KEY: Final = "centre.ed25519"
 AT_ONCE_MAX: Final = 8
 PAUSE_SECONDS: Final = (0.5, 1, 2, 4, 8, 15)
+TELL_SECONDS: Final = 60
 FILE_EVERY_SECONDS: Final = 240
 FILE_FIRST_SECONDS: Final = 20
 FILE_LINES: Final = (15, 80)
@@ -53,6 +55,7 @@ class Bank(Office):
         self.directory = read_directory(folder)
         self.outbox = Outbox(folder / "outbox.jsonl")
         self.counts: dict[str, int] = {"accepted": 0, "refused": 0, "repeated": 0}
+        self._tell_at = time.monotonic() + TELL_SECONDS
         self._pool = ThreadPoolExecutor(AT_ONCE_MAX, thread_name_prefix="operation")
         self._room = threading.BoundedSemaphore(AT_ONCE_MAX * 4)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._traffic, self._bulk)]
@@ -118,13 +121,22 @@ class Bank(Office):
     def _traffic(self) -> None:
         """Operations one after the other, at the pace of the hour."""
         chance = random.Random(self.settings.extra.get("seed"))
+        while not self.centre.is_open() and not self.stopping.wait(PAUSE_SECONDS[0]):
+            continue
         while not self.stopping.is_set():
             local = dt.datetime.now(almaty.ALMATY)
             rate = traffic.per_second(self.settings.extra["pace"], local)
             if self.stopping.wait(traffic.pause_seconds(rate, chance)):
                 return
             self._room.acquire()
+            self._tell()
             self._pool.submit(self._one, traffic.operation(self.directory, chance))
+
+    def _tell(self) -> None:
+        """A line in the log each minute."""
+        if time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_SECONDS
+            log.info("operations so far: %s", self.counts)
 
     def _one(self, operation: traffic.Operation) -> None:
         try:

@@ -14,6 +14,7 @@ from senim.kernel.values.money import CURRENCY, to_decimal
 from senim.sandbox.traffic import Operation
 
 PATH: Final = "/centre/v1/operations"
+HEALTH: Final = "/centre/v1/health"
 TIMEOUT_SECONDS: Final = 15.0
 ANSWER_BYTES_MAX: Final = 1 << 20
 OK: Final = 200
@@ -91,6 +92,17 @@ class CentreClient:
         text = content.decode("utf-8", "replace")[:400]
         problem = CentreUnavailable if response.status in AGAIN else CentreRefused
         raise problem(f"{response.status}: {text}", status=response.status)
+
+    def is_open(self) -> bool:
+        """Whether the Centre answers at all."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", HEALTH)
+            return connection.getresponse().status == OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)

@@ -108,7 +108,7 @@ def _refusals(report: DayReport) -> dict[str, Any]:
     ]
     return {
         "title": gettext("Refused operations"),
-        "head": [gettext("Reason"), gettext("Code"), gettext("Number"), gettext("Sum, KZT")],
+        "head": [gettext("Reason"), gettext("Code"), gettext("Operations"), gettext("Sum, KZT")],
         "rows": rows,
         "total": total,
         "empty": gettext("There were none."),
@@ -210,7 +210,7 @@ def _summary_sheets(report: DayReport, heading: str) -> list[Sheet]:
             (
                 Column(gettext("Code"), width=10),
                 Column(gettext("Reason"), width=60),
-                Column(gettext("Number"), count, 14, total=True),
+                Column(gettext("Operations"), count, 14, total=True),
                 Column(gettext("Sum, KZT"), money, 22, total=True),
             ),
             refusals,
@@ -231,7 +231,7 @@ def _summary_sheets(report: DayReport, heading: str) -> list[Sheet]:
             gettext("Settlement"),
             heading,
             (Column(gettext("Field"), width=34), Column(gettext("Value"), width=46)),
-            _settlement(report),
+            _settlement(report)[1:],  # the net position is a number on the sheet before
         ),
     ]
 
@@ -242,7 +242,7 @@ def _made_at(report: DayReport) -> dt.datetime:
 
 
 def _reason(code: str) -> str:
-    return gettext(MEANINGS[Reason(code)]) if code in {reason.value for reason in Reason} else code
+    return gettext(MEANINGS[Reason(code)]).rstrip(".") if code in {reason.value for reason in Reason} else code
 
 
 def _language() -> str:
