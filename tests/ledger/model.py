@@ -22,7 +22,7 @@ TRANSIENT = {
 }
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The status of a refused event."""
 
 
@@ -75,9 +75,9 @@ class Paper:
                     failed_at, statuses[at] = at, str(refusal)
                     if statuses[at] in TRANSIENT:
                         self.used_up.add(event["id"])
-        if failed_at is not None and len(events) > 1 or is_open:
+        if (failed_at is not None and len(events) > 1) or is_open:
             self.accounts, self.transfers, self.outcome = before
-            statuses = [s if s not in ("ok",) else "linked_event_failed" for s in statuses]
+            statuses = ["linked_event_failed" if s == "ok" else s for s in statuses]
         return statuses
 
     def _one(self, event: dict[str, int]) -> None:
@@ -98,7 +98,7 @@ class Paper:
             same = event[name] == known[name] or (is_resolution and event[name] == 0)
             check(bool(same), f"exists_with_different_{name}")
         amount = event["amount"]
-        if known["flags"] & POST and amount == WHOLE or known["flags"] & VOID and amount == 0:
+        if (known["flags"] & POST and amount == WHOLE) or (known["flags"] & VOID and amount == 0):
             amount = self.transfers[known["pending_id"]]["amount"]
         if known["flags"] & (BALANCING_DEBIT | BALANCING_CREDIT):
             check(amount >= known["amount"], "exists_with_different_amount")

@@ -1,11 +1,11 @@
 """Which accounts are created, in the order of precedence of the refusals."""
 
 import pytest
+from tests.ledger.conftest import Connection
+from tests.ledger.tables import MAX, open_accounts
 
 from senim import ledger
 from senim.ledger import Account
-from tests.ledger.conftest import Connection
-from tests.ledger.tables import MAX, open_accounts
 
 
 def test_refusals_by_precedence(connection: Connection) -> None:

@@ -8,14 +8,14 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.ledger.conftest import Connection
+from tests.ledger.model import WHOLE, Paper, PaperAccount
 
 from senim import ledger
 from senim.ledger import Account, Transfer
 from senim.ledger.columns import columns_of, transfers_of
 from senim.ledger.schema import scratch
 from senim.ledger.verify import verify
-from tests.ledger.conftest import Connection
-from tests.ledger.model import WHOLE, Paper, PaperAccount
 
 ACCOUNTS = 5
 ACCOUNT_FLAGS = (0, 0, 2, 4, 0)

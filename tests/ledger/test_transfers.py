@@ -1,13 +1,13 @@
 """Which transfers are posted: every status, by precedence, and what it leaves behind."""
 
 import pytest
+from tests.ledger.conftest import Connection
+from tests.ledger.tables import MAX, balances, is_closed, open_accounts, post
 
 from senim import ledger
 from senim.ledger import Transfer
 from senim.ledger.schema import set_clock_offset
 from senim.ledger.types import TIMESTAMP_MAX
-from tests.ledger.conftest import Connection
-from tests.ledger.tables import MAX, balances, is_closed, open_accounts, post
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Self
 
 import click
 import psycopg
@@ -226,7 +226,7 @@ class _Sealer:
         self._thread = threading.Thread(target=self._work)
         self.rows = 0
 
-    def __enter__(self) -> "_Sealer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -10,9 +10,21 @@ from senim.ledger.types import STORAGE_MAX, Column, Transfer, TransferColumns
 
 def columns_of(transfers: Sequence[Transfer]) -> TransferColumns | None:
     """The columns of ``transfers``; None where a value needs the exact way (above 63 bits, mixed ledgers)."""
-    (ids, debits, credits_, amounts, pendings, data_128, data_64, data_32, timeouts, ledgers, codes, flags, timestamps) = (
-        zip(*transfers, strict=True)
-    )
+    (
+        ids,
+        debits,
+        credits_,
+        amounts,
+        pendings,
+        data_128,
+        data_64,
+        data_32,
+        timeouts,
+        ledgers,
+        codes,
+        flags,
+        timestamps,
+    ) = zip(*transfers, strict=True)
     if max(amounts) > STORAGE_MAX or any(pendings) or any(timestamps) or any(timeouts) or len(set(ledgers)) > 1:
         return None
     if max(codes) >= 2**16 or max(flags) >= 2**16 or not 0 <= ledgers[0] < 2**32:

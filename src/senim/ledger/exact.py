@@ -314,9 +314,21 @@ def _write_decision(cur: Cursor[TupleRow], decision: Decision) -> None:
 
 def _copy_transfers(cur: Cursor[TupleRow], transfers: Sequence[Transfer]) -> None:
     """Rows of created transfers; columns that are zero throughout are left out and stay null."""
-    ids, debits, credits_, amounts, pendings, data_128, data_64, data_32, timeouts, ledgers, codes, flags, timestamps = (
-        zip(*transfers, strict=True)
-    )
+    (
+        ids,
+        debits,
+        credits_,
+        amounts,
+        pendings,
+        data_128,
+        data_64,
+        data_32,
+        timeouts,
+        ledgers,
+        codes,
+        flags,
+        timestamps,
+    ) = zip(*transfers, strict=True)
     assert max(amounts) <= STORAGE_MAX
     written: list[codec.CopyColumn] = [
         ("timestamp", codec.UINT8, timestamps),

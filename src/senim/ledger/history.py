@@ -92,9 +92,7 @@ def _lines(
     debits, credits_ = opening.debits_posted, opening.credits_posted
     both = int(FilterFlags.DEBITS | FilterFlags.CREDITS)
     while True:
-        chosen = AccountFilter(
-            account_id=account_id, timestamp_min=first, timestamp_max=last, limit=PAGE, flags=both
-        )
+        chosen = AccountFilter(account_id=account_id, timestamp_min=first, timestamp_max=last, limit=PAGE, flags=both)
         page = get_account_transfers(connection, chosen)
         for transfer in page:
             if not transfer.flags & (PENDING | VOID):

@@ -21,7 +21,6 @@ from senim.ledger.exact import Deltas, post_exactly
 from senim.ledger.types import Column, Results, Transfer, TransferColumns
 
 
-
 class NeedsDecisions(DatabaseError, code="SL001"):
     """A batch cannot be proven to succeed as a whole; raised by the database in ``post_alone`` only."""
 
@@ -149,9 +148,7 @@ def _touch(cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns) -> i
     return int(row[0])
 
 
-def _post_in_one_statement(
-    cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns, *, is_alone: bool
-) -> int:
+def _post_in_one_statement(cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns, *, is_alone: bool) -> int:
     assert isinstance(columns.ledger, int)
     parameters = (
         codec.uuid_array(deltas.account_ids),

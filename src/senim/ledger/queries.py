@@ -36,15 +36,15 @@ READ_SEALS: Final = (
 READ_SEALED: Final = (
     f"SELECT {TRANSFER_COLUMNS} FROM ledger_entry e CROSS JOIN LATERAL unnest(e.transfer_ids) AS u (id) "  # noqa: S608
     "JOIN ledger_transfer t ON t.id = u.id WHERE e.account_id = %(account)s AND e.seal BETWEEN %(first)s AND %(last)s "
-    "AND {conditions} ORDER BY t.\"timestamp\" {direction} LIMIT %(limit)s"
+    'AND {conditions} ORDER BY t."timestamp" {direction} LIMIT %(limit)s'
 )
 READ_TAIL: Final = (
-    f"SELECT {TRANSFER_COLUMNS} FROM ledger_transfer t WHERE t.\"timestamp\" > %(frontier)s "  # noqa: S608
-    "AND {conditions} ORDER BY t.\"timestamp\" {direction} LIMIT %(limit)s"
+    f'SELECT {TRANSFER_COLUMNS} FROM ledger_transfer t WHERE t."timestamp" > %(frontier)s '  # noqa: S608
+    'AND {conditions} ORDER BY t."timestamp" {direction} LIMIT %(limit)s'
 )
 READ_HISTORY: Final = (
-    "SELECT debits_pending, debits_posted, credits_pending, credits_posted, \"timestamp\" FROM ledger_history "
-    "WHERE account_id = %s AND \"timestamp\" = ANY (%b)"
+    'SELECT debits_pending, debits_posted, credits_pending, credits_posted, "timestamp" FROM ledger_history '
+    'WHERE account_id = %s AND "timestamp" = ANY (%b)'
 )
 
 

@@ -1,9 +1,10 @@
 """The hash chain, built behind the posting so that no writer waits for it.
 
 A seal covers the rows of one table up to a timestamp. Rows become visible in the order of commits, not of timestamps,
-so a seal may only reach as far as nothing can still appear (the frontier). It is found without any lock: one call
-notes the clock and then its own transaction number; whoever held an older timestamp had a lower number. When a later
-call sees that all lower numbers have ended, everything up to the noted clock is final.
+so a seal may only reach as far as nothing can still appear: the frontier. It is found without any lock. Every writer
+has its transaction number before it takes timestamps. A call reads the clock and then is given its own transaction
+number, so whoever holds a timestamp up to that reading has a lower number. When a later call sees that all lower
+numbers have ended, everything up to that reading is final.
 """
 
 import time
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from psycopg import Connection, Cursor
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from senim.ledger import codec
+from senim.ledger.errors import LedgerError
+from senim.ledger.exact import take_timestamps
 
 ACCOUNTS: Final = 0
 TRANSFERS: Final = 1
@@ -85,29 +89,37 @@ def in_seal(kind: int) -> str:
 
 
 def seal(connection: Connection[TupleRow], seals_max: int = 8) -> SealReport:
-    """Seal what has become final, at most ``seals_max`` seals of a kind; one transaction of its own (or the caller's).
+    """Seal what has become final, at most ``seals_max`` seals of a kind, in transactions of its own.
 
     A worker calls this each second; a call seals what the call before it saw. Where another sealer is at work it does
     nothing. Never blocks writers and never waits for them; a transaction left open for long holds the chain back.
+    Raises ``LedgerError`` inside a transaction.
     """
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        raise LedgerError("sealing needs transactions of its own: call it outside of any")
+    cur = codec.cursor(connection)
     with connection.transaction():
-        cur = codec.cursor(connection)
+        # Moves the clock up to now: what is later put in with a time before now will stand out.
+        take_timestamps(cur, 1)
+    with connection.transaction():
         row = cur.execute(LOCK).fetchone()
         if row is None or not row[0]:
             return SealReport(0, 0, is_complete=False)
         row = cur.execute(READ_FRONTIER).fetchone()
         frontier = int(row[0]) if row else 0
-        counts = [_seal_kind(cur, kind, frontier, seals_max) for kind in (ACCOUNTS, TRANSFERS)]
         row = cur.execute(READ_CLOCK).fetchone()
         assert row is not None
+        # The first write of this transaction: only now, after the clock was read, is its number given.
         cur.execute(WRITE_TICK, (row[0],))
+        counts = [_seal_kind(cur, kind, frontier, seals_max) for kind in (ACCOUNTS, TRANSFERS)]
         is_complete = all(complete for _, complete in counts)
         return SealReport(sum(count for count, _ in counts), frontier, is_complete)
 
 
 def seal_all(connection: Connection[TupleRow], patience_seconds: float = 10.0) -> SealReport:
     """Seal everything that was committed before this call; waits up to ``patience_seconds`` for writers under way."""
-    row = connection.execute(READ_CLOCK).fetchone()
+    with connection.transaction():
+        row = connection.execute(READ_CLOCK).fetchone()
     assert row is not None
     target, until, sealed = row[0], time.monotonic() + patience_seconds, 0
     while True:
