@@ -205,5 +205,6 @@ def page(request: HttpRequest) -> HttpResponse:
 @background
 @requires(permissions.VIEW_DAY)
 def live(request: HttpRequest) -> HttpResponse:
-    """Its living part alone."""
-    return render(request, "payments/_live.html", _context(request))
+    """Its living part alone; nothing changes on the page while there is no day."""
+    context = _context(request)
+    return render(request, "payments/_live.html", context) if context["day"] else HttpResponse(status=204)
