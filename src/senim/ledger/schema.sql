@@ -46,8 +46,8 @@ CREATE TABLE ledger_transfer (
     user_data_128 uuid,
     PRIMARY KEY (id)
 );
--- Rows arrive in nearly the order of their timestamps, so a block-range index costs nothing and finds ranges.
-CREATE INDEX ledger_transfer_timestamp ON ledger_transfer USING brin ("timestamp") WITH (pages_per_range = 16, autosummarize = on);
+-- Rows arrive in the order of their timestamps, so this index grows at its right edge only.
+CREATE INDEX ledger_transfer_timestamp ON ledger_transfer ("timestamp");
 
 -- What became of each pending transfer (PendingStatus: 0 pending, 1 posted, 2 voided, 3 expired).
 CREATE TABLE ledger_pending (

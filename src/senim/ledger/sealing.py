@@ -35,10 +35,10 @@ WRITE_TICK: Final = (
 READ_HEAD: Final = (
     "SELECT number, timestamp_last, frontier, root FROM ledger_seal WHERE kind = %s ORDER BY number DESC LIMIT 1"
 )
-# Any timestamp would do as the end of a seal; one that is about ROWS_PER_SEAL rows away keeps seals of one size.
+# Any timestamp would do as the end of a seal; one that is ROWS_PER_SEAL rows away bounds a seal's work and memory.
 READ_STEP: Final = (
     'SELECT "timestamp" FROM {table} WHERE "timestamp" > %(after)s AND "timestamp" <= %(frontier)s '
-    "OFFSET %(rows)s LIMIT 1"
+    'ORDER BY "timestamp" OFFSET %(rows)s LIMIT 1'
 )
 # A row at or before the previous frontier is none of ours, unless it was imported with an old timestamp: whatever else
 # turns up there was put in behind the ledger's back, and must not get into the chain.
@@ -102,6 +102,7 @@ def seal(connection: Connection[TupleRow], seals_max: int = 8) -> SealReport:
         # Moves the clock up to now: what is later put in with a time before now will stand out.
         take_timestamps(cur, 1)
     with connection.transaction():
+        cur.execute("SET LOCAL jit = off")
         row = cur.execute(LOCK).fetchone()
         if row is None or not row[0]:
             return SealReport(0, 0, is_complete=False)

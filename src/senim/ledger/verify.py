@@ -111,6 +111,7 @@ def verify(connection: Connection[TupleRow], progress: Progress | None = None) -
     tell = progress or (lambda _what, _done, _total: None)
     with connection.transaction(force_rollback=True):
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SET LOCAL jit = off")
         cur = codec.cursor(connection)
         for kind in (ACCOUNTS, TRANSFERS):
             _verify_chain(cur, kind, report, tell)
