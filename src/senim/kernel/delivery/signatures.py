@@ -13,7 +13,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -72,12 +72,14 @@ class SignatureInput:
 class VerificationKey:
     """A key that signatures are checked with.
 
-    ``check(signature, base)`` tells whether the signature is of these bytes. ``owner`` is whatever the caller wants to
+    ``material`` is the raw public key or the secret; ``check(signature, base)`` tells whether the signature is of these
+    bytes. ``owner`` is whatever the caller wants to
     find again. Validity is in seconds of the epoch, the end excluded; None has no end.
     """
 
     key_id: str
     algorithm: str
+    material: bytes = field(repr=False)
     check: Callable[[bytes, bytes], bool]
     owner: int
     valid_from: float = 0.0
@@ -131,7 +133,7 @@ def verification_key(
     makers = {ED25519: ed25519_checker, HMAC_SHA256: hmac_checker}
     if algorithm not in makers:
         raise ValueError(f"unknown signature algorithm: {algorithm}")
-    return VerificationKey(key_id, algorithm, makers[algorithm](material), owner, valid_from, valid_until)
+    return VerificationKey(key_id, algorithm, material, makers[algorithm](material), owner, valid_from, valid_until)
 
 
 def ed25519_signing_key(key_id: str, private_key: bytes) -> SigningKey:

@@ -23,9 +23,9 @@ from senim.roles.payments.centre.database import Reader
 from senim.roles.payments.centre.gatherer import Gatherer
 from senim.roles.payments.centre.keyring import KeyRing
 from senim.roles.payments.centre.problems import PROBLEM_TYPE, Problem
-from senim.roles.payments.rules.authorisation import Answer, OperationRequest, Outcome, request_digest
+from senim.roles.payments.rules.authorisation import Answer, OperationRequest, Outcome
 from senim.roles.payments.rules.kinds import Source
-from senim.roles.payments.services.recording import Arrival
+from senim.roles.payments.services.recording import arrive
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class Centre:
     async def _decide(
         self, requests: Sequence[OperationRequest], received_at: dt.datetime, source: Source
     ) -> list[Answer]:
-        arrivals = [Arrival(request, request_digest(request), received_at, source) for request in requests]
+        arrivals = [arrive(request, received_at, source) for request in requests]
         # Shielded: the operations are on their way, and their place in the queue is counted, whoever hangs up.
         return await asyncio.shield(self.gatherer.submit(arrivals))
 

@@ -1,16 +1,13 @@
 """Who sends this request? RFC 9421 signatures, checked beside the event loop where they cost time.
 
-An ed25519 check takes 100 microseconds and lets go of the interpreter, so a thread does it for all requests that wait,
-while the loop reads the next ones. HMAC takes two and is done in place.
+An ed25519 check takes 100 microseconds, an HMAC two: the one is done by a process of its own, the other in place.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Final, NamedTuple
 
 from senim.kernel.delivery.signatures import (
     HMAC_SHA256,
@@ -20,20 +17,11 @@ from senim.kernel.delivery.signatures import (
     parse,
     signature_base,
 )
+from senim.roles.payments.centre.checking import CheckingProcess, TooManyWait
 from senim.roles.payments.centre.keyring import KeyRing
-from senim.roles.payments.centre.problems import unauthenticated
+from senim.roles.payments.centre.problems import Problem, unauthenticated
 
 log = logging.getLogger(__name__)
-
-CHECKS_WAITING_MAX: Final = 5_000
-
-
-class _Check(NamedTuple):
-    key: VerificationKey
-    signature: bytes
-    base: bytes
-    future: "asyncio.Future[bool]"
-
 
 @lru_cache(maxsize=64)
 def required_components(*, has_query: bool, has_body: bool, has_key: bool) -> tuple[bytes, ...]:
@@ -45,16 +33,9 @@ def required_components(*, has_query: bool, has_body: bool, has_key: bool) -> tu
 class Authenticator:
     """Checks signatures against the key ring."""
 
-    def __init__(self, keys: KeyRing, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, keys: KeyRing, checking: CheckingProcess) -> None:
         self._keys = keys
-        self._loop = loop
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="centre-signatures")
-        self._waiting: list[_Check] = []
-        self._is_working = False
-
-    def close(self) -> None:
-        """End the thread."""
-        self._pool.shutdown(wait=False)
+        self._checking = checking
 
     async def authenticate(
         self, method: bytes, path: bytes, query: bytes, headers: Mapping[bytes, bytes], *, has_body: bool
@@ -62,7 +43,7 @@ class Authenticator:
         """The id of the participant that signed the request.
 
         Raises:
-            Problem: 401, always the same; the cause is in our log.
+            Problem: 401, always the same, its cause in our log; 503 when too many wait.
         """
         try:
             return await self._owner(method, path, query, headers, has_body=has_body)
@@ -95,29 +76,9 @@ class Authenticator:
         return key.owner
 
     def _check_beside(self, key: VerificationKey, signature: bytes, base: bytes) -> "asyncio.Future[bool]":
-        if len(self._waiting) >= CHECKS_WAITING_MAX:
-            raise SignatureRefused("too many signatures wait to be checked")
-        future: asyncio.Future[bool] = self._loop.create_future()
-        self._waiting.append(_Check(key, signature, base, future))
-        if not self._is_working:
-            self._is_working = True
-            # At the end of this turn of the loop, so that all that arrived in it go together.
-            self._loop.call_soon(self._send)
-        return future
-
-    def _send(self) -> None:
-        checks, self._waiting = self._waiting, []
-        self._pool.submit(self._work, checks)
-
-    def _work(self, checks: list[_Check]) -> None:
-        results = [check.key.check(check.signature, check.base) for check in checks]
-        self._loop.call_soon_threadsafe(self._hand_back, checks, results)
-
-    def _hand_back(self, checks: list[_Check], results: list[bool]) -> None:
-        for check, result in zip(checks, results, strict=True):
-            if not check.future.done():
-                check.future.set_result(result)
-        if self._waiting:
-            self._send()
-        else:
-            self._is_working = False
+        try:
+            return self._checking.check(key.material, signature, base)
+        except TooManyWait:
+            raise Problem(
+                503, "busy", "Too many requests wait.", remedy="Try again.", retry_after_seconds=1
+            ) from None

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 from senim.roles.payments.centre.app import Centre, Receive, Scope, Send
 from senim.roles.payments.centre.authentication import Authenticator
+from senim.roles.payments.centre.checking import CheckingProcess
 from senim.roles.payments.centre.database import Reader, connect_for_batches, connect_for_reading
 from senim.roles.payments.centre.gatherer import Gatherer
 from senim.roles.payments.centre.keyring import KeyRing
@@ -41,6 +42,7 @@ class Application:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._centre: Centre | None = None
+        self._checking: CheckingProcess
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI 3: ``lifespan`` and ``http``."""
@@ -67,11 +69,13 @@ class Application:
         """Make the Centre. The database may come later: until then it answers 503."""
         loop = asyncio.get_running_loop()
         keys = KeyRing(open_secret)
+        self._checking = CheckingProcess(loop)
         reader = Reader(lambda: connect_for_reading(self._database_url), keys)
         gatherer = Gatherer(lambda: connect_for_batches(self._database_url), loop)
         await reader.start()
         gatherer.start()
-        self._centre = Centre(gatherer, keys, Authenticator(keys, loop), reader)
+        await self._checking.start()
+        self._centre = Centre(gatherer, keys, Authenticator(keys, self._checking), reader)
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again
 
@@ -80,7 +84,7 @@ class Application:
         assert self._centre is not None
         await self._centre.gatherer.stop()
         await self._centre.reader.stop()
-        self._centre.authenticator.close()
+        self._checking.close()
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -32,12 +32,11 @@ from senim.roles.payments.rules.authorisation import (
     plan,
     positions,
     reason_of,
-    request_digest,
 )
 from senim.roles.payments.rules.kinds import LEDGER_KZT, DayState, Source, TransferCode
 from senim.roles.payments.rules.reasons import Reason
 from senim.roles.payments.services.centre_lock import HOLD_CENTRE
-from senim.roles.payments.services.recording import MICROSECOND, Arrival, Decision, record
+from senim.roles.payments.services.recording import MICROSECOND, Arrival, Decision, arrive, record
 
 BATCH_MAX: Final = 20_000
 _HUB: Final = CLEARING_HUB_ID.to_bytes(16, "big")
@@ -116,7 +115,7 @@ def authorise(
     """
     file_bytes = file_id.bytes if file_id else b""
     arrivals = [
-        Arrival(request, request_digest(request), received_at, source, file_bytes, first_index + position)
+        arrive(request, received_at, source, file_bytes, first_index + position)
         for position, request in enumerate(requests)
     ]
     return authorise_arrivals(connection, arrivals)

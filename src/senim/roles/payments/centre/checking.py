@@ -1,0 +1,170 @@
+"""Ed25519 checks in a process of their own.
+
+One check costs as much as all else that Python does for a single operation. In a thread it would wait for the
+interpreter after each check; a process shares nothing, so checks run on another core while the loop reads the next
+requests. What waits is sent together; the answer is one byte for each check. Should the process die, it is started anew,
+and what it owed is checked here.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, cast
+
+import msgspec
+
+from senim.kernel.delivery.signatures import ed25519_checker
+
+log = logging.getLogger(__name__)
+
+CHECKS_WAITING_MAX: Final = 5_000
+CHECKS_SENT_MAX: Final = 256
+KEYS_REMEMBERED_MAX: Final = 4_096
+RESTART_SECONDS: Final = 0.5
+_LENGTH: Final = struct.Struct("!I")
+
+checker = lru_cache(maxsize=KEYS_REMEMBERED_MAX)(ed25519_checker)
+
+
+class Check(msgspec.Struct, array_like=True, gc=False):
+    """A signature to be checked: the raw public key, the signature, and the bytes that it should be of."""
+
+    public_key: bytes
+    signature: bytes
+    base: bytes
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[Check]).decode
+
+
+def check_all(checks: Sequence[Check]) -> bytes:
+    """One byte for each check: 1 when the signature is right."""
+    return bytes(checker(check.public_key)(check.signature, check.base) for check in checks)
+
+
+class _Waiting(NamedTuple):
+    check: Check
+    future: "asyncio.Future[bool]"
+
+
+class TooManyWait(Exception):  # noqa: N818 - says what is the case
+    """So many checks wait that a further one would only be late."""
+
+
+class CheckingProcess(asyncio.Protocol):
+    """The Centre's side. Everything here runs on the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[_Waiting] = deque()
+        self._sent: list[_Waiting] = []
+        self._is_flush_due = False
+        self._is_closing = False
+        self._transport: asyncio.Transport | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+
+    async def start(self) -> None:
+        """Start the process."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            )
+        await self._loop.create_connection(lambda: self, sock=ours)
+
+    def close(self) -> None:
+        """End the process: it reads that the connection has ended."""
+        self._is_closing = True
+        if self._transport is not None:
+            self._transport.close()
+        if self._process is not None:
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def check(self, public_key: bytes, signature: bytes, base: bytes) -> "asyncio.Future[bool]":
+        """Whether the signature is right, in time.
+
+        Raises:
+            TooManyWait: the bound on waiting checks is reached.
+        """
+        if len(self._waiting) >= CHECKS_WAITING_MAX:
+            raise TooManyWait
+        future: asyncio.Future[bool] = self._loop.create_future()
+        self._waiting.append(_Waiting(Check(public_key, signature, base), future))
+        if not self._is_flush_due and not self._sent:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)  # at the end of this turn, so that all that came in it go together
+        return future
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        if self._sent or not self._waiting:
+            return
+        count = min(len(self._waiting), CHECKS_SENT_MAX)
+        self._sent = [self._waiting.popleft() for _ in range(count)]
+        checks = [waiting.check for waiting in self._sent]
+        if self._transport is None:
+            self._hand_back(check_all(checks))
+            return
+        frame = _encode(checks)
+        self._transport.write(_LENGTH.pack(len(frame)) + frame)
+
+    def _hand_back(self, results: bytes) -> None:
+        sent, self._sent = self._sent, []
+        for waiting, result in zip(sent, results, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(result == 1)
+        self._flush()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The process can be written to."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in results; they come in the order of the checks."""
+        self._buffer += data
+        if len(self._buffer) == len(self._sent):
+            results, self._buffer = self._buffer, b""
+            self._hand_back(results)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The process has ended; unless that was our wish, check here what it owed and start another."""
+        self._transport = None
+        self._buffer = b""
+        if self._is_closing:
+            return
+        if self._process is not None:
+            self._process.poll()  # reap it
+        log.error("the process that checks signatures has ended; it is started anew: %s", exc)
+        if self._sent:
+            self._hand_back(check_all([waiting.check for waiting in self._sent]))
+        self._loop.call_later(RESTART_SECONDS, lambda: self._loop.create_task(self.start()))
+
+
+def serve(connection: socket.socket, check: Callable[[Sequence[Check]], bytes] = check_all) -> None:
+    """The process's side: answer frames until the Centre hangs up."""
+    with connection, connection.makefile("rb") as incoming:
+        while len(head := incoming.read(_LENGTH.size)) == _LENGTH.size:
+            frame = incoming.read(_LENGTH.unpack(head)[0])
+            connection.sendall(check(_decode(frame)))
+
+
+if __name__ == "__main__":
+    # Ctrl-C reaches the whole group: the Centre still needs its checks while it finishes what has begun.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        serve(socket.socket(fileno=int(sys.argv[1])))
+    except ConnectionError:
+        sys.exit(0)
