@@ -72,9 +72,8 @@ def curve(frame: Frame, points: Sequence[tuple[float, float]]) -> str:
     for index in range(len(places) - 1):
         (x0, y0), (x1, y1) = places[index], places[index + 1]
         third = (x1 - x0) / 3
-        path.append(
-            f"C{x0 + third:.1f} {y0 + slopes[index] * third:.1f} {x1 - third:.1f} {y1 - slopes[index + 1] * third:.1f} {x1} {y1}"
-        )
+        rise, fall = y0 + slopes[index] * third, y1 - slopes[index + 1] * third
+        path.append(f"C{x0 + third:.1f} {rise:.1f} {x1 - third:.1f} {fall:.1f} {x1} {y1}")
     return "".join(path)
 
 

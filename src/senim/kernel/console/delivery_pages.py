@@ -152,6 +152,7 @@ def incoming(request: HttpRequest, message_pk: int) -> HttpResponse:
 @requires("delivery.resend")
 def resend(request: HttpRequest, message_id: UUID) -> HttpResponse:
     """Put an undelivered message back into the queue."""
+    get_object_or_404(Outgoing, pk=message_id)
     try:
         delivery.resend(message_id, Actor.staff(request.user))
     except SenimError as refused:

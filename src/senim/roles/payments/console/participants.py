@@ -165,6 +165,14 @@ class ParticipantForm(ParticipantModelForm):
         """A BIC is written in capitals."""
         return compact(self.cleaned_data["bic"])
 
+    def clean(self) -> dict[str, Any]:
+        """Hold the cap against the collateral here, so that the refusal stands at its field."""
+        given = super().clean() or self.cleaned_data
+        collateral, cap = given.get("collateral_tiyn"), given.get("net_debit_cap_tiyn")
+        if collateral is not None and cap is not None and cap > collateral:
+            self.add_error("net_debit_cap_tiyn", gettext("The net debit cap may not exceed the collateral."))
+        return given
+
     def application(self) -> service.Application:
         """The form as the service takes it."""
         return service.Application(**self.cleaned_data)

@@ -41,7 +41,7 @@ def clock_label(minute: int) -> str:
 
 
 def rates(by_minute: Mapping[int, int], first: int, last: int, bucket: int) -> list[tuple[float, float]]:
-    """Mean operations per minute in buckets of ``bucket`` minutes, whole buckets between ``first`` and ``last`` only."""
+    """Mean operations per minute, in whole buckets of ``bucket`` minutes between ``first`` and ``last``."""
     points: list[tuple[float, float]] = []
     for start in range(first, last - bucket + 1, bucket):
         total = sum(by_minute.get(minute, 0) for minute in range(start, start + bucket))

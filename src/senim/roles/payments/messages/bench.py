@@ -1,4 +1,4 @@
-"""Measure the import of a file of a hundred thousand transactions, and its reading beside a parser that holds it whole."""
+"""Measure the import of a large file, and its reading beside a parser that holds it whole."""
 
 import os
 import subprocess
@@ -73,7 +73,7 @@ print(ended - began, peak_rss_mib(), ended - checked[0])
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option("--quick", is_flag=True, help=f"{QUICK:,} transactions instead of {TRANSACTIONS:,}.")
 def command(as_json: bool, quick: bool) -> None:
-    """Import of a pacs.008 file: transactions a second and memory, reading beside a parser that holds the file whole."""
+    """Import of a pacs.008 file: transactions a second and memory, beside a parser that holds the file whole."""
     from senim.roles.payments.centre.bench import scratch_database
 
     count = QUICK if quick else TRANSACTIONS
@@ -92,13 +92,17 @@ def _figures(files: dict[int, Path], count: int, environment: dict[str, str]) ->
     import_seconds, import_rss, recording_seconds = _run(_IMPORT, environment, files[count], count)
     label = f"{count:,} transactions, {files[count].stat().st_size / 1e6:.0f} MB"
     return [
-        figure(f"file check, {label}", count / read_seconds, "transactions/s", baseline=count / whole_seconds, rss_mib=read_rss),
-        figure("file check: peak memory (baseline: parsed whole)", read_rss, "MiB", baseline=whole_rss, rss_mib=read_rss),
+        figure(
+            f"file check, {label}", count / read_seconds, "transactions/s", baseline=count / whole_seconds, rss_mib=read_rss
+        ),
+        figure("file check: peak memory (baseline: whole)", read_rss, "MiB", baseline=whole_rss, rss_mib=read_rss),
         figure(f"file check: memory above that for {SMALL:,}", read_rss - small_rss, "MiB", rss_mib=read_rss),
         figure(f"file import, {label}", count / import_seconds, "transactions/s", rss_mib=import_rss),
         figure("file import: whole", import_seconds, "s", rss_mib=import_rss),
         figure("file import: recording, under the Centre's lock", recording_seconds, "s", rss_mib=import_rss),
-        figure(f"file import: memory above that for {SMALL:,}", import_rss - import_small_rss, "MiB", rss_mib=import_rss),
+        figure(
+            f"file import: memory above that for {SMALL:,}", import_rss - import_small_rss, "MiB", rss_mib=import_rss
+        ),
     ]  # fmt: skip
 
 

@@ -8,7 +8,9 @@ import math
 import random
 import uuid
 from dataclasses import dataclass, field
+from functools import cache
 
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.utils import timezone
 
@@ -75,12 +77,18 @@ def bin_of(number: int) -> str:
     return bin_of(number + 7) if digit is None else f"{body}{digit}"
 
 
+@cache
+def password_hash() -> str:
+    """The hash of the one password: argon2 is slow on purpose, and once is enough."""
+    return make_password(PASSWORD)
+
+
 def people() -> dict[str, Staff]:
     """One person of each role, all with the same password, already changed."""
     made = {}
     for login, name, role in PEOPLE:
         person = Staff(login=login, full_name=name, roles=[role], must_change_password=False, language="kk")
-        person.set_password(PASSWORD)
+        person.password = password_hash()
         person.password_changed_at = timezone.now()
         person.save()
         made[login] = person
@@ -178,10 +186,10 @@ def operation(market: Market, chance: random.Random, moment: dt.datetime, count:
     )
 
 
-def minutes(day: dt.date, until: int, scale: float, chance: random.Random) -> None:
+def minutes(day: dt.date, until: int, scale: float, chance: random.Random, step: int) -> None:
     """A day's shape: quiet nights, a peak past noon, another in the evening."""
     rows = []
-    for minute in range(until):
+    for minute in range(0, until, step):
         hour = minute / 60
         shape = 0.08 + 0.9 * math.exp(-(((hour - 13) / 3.4) ** 2)) + 0.6 * math.exp(-(((hour - 19) / 2.2) ** 2))
         count = max(1, int(scale * shape * chance.uniform(0.93, 1.07)))
@@ -264,10 +272,15 @@ def traffic(market: Market, count: int) -> None:
     """Operations of today until now, the latest a second ago."""
     chance = random.Random(7)
     now = timezone.now()
-    market.operations = Operation.objects.bulk_create(
+    before = [market.yesterday.day, market.yesterday.day - dt.timedelta(days=1)]
+    made = [
         operation(market, chance, now - dt.timedelta(seconds=(count - index) * 0.7), index, market.today.day)
         for index in range(count)
-    )
+    ]
+    # Every tenth belongs to a day before: journals of days have parts to add up.
+    for number, one in enumerate(made[::10]):
+        one.day = before[number % 2]
+    market.operations = Operation.objects.bulk_create(made)
 
 
 def messages(market: Market) -> None:
@@ -423,8 +436,8 @@ def events_of(market: Market) -> None:
     )
 
 
-def build(*, operations: int = 200) -> Market:
-    """The whole market."""
+def build(*, operations: int = 200, minute_step: int = 30) -> Market:
+    """The whole market. Each ``minute_step``-th minute of the days has traffic: 1 for pictures, more for speed."""
     today = almaty.operating_day(timezone.now())
     market = Market(staff=people())
     market.banks = banks(market.staff)
@@ -435,8 +448,8 @@ def build(*, operations: int = 200) -> Market:
     market.yesterday = closed_day(market, today - dt.timedelta(days=1))
     chance = random.Random(3)
     now = timezone.now().astimezone(almaty.ALMATY)
-    minutes(market.yesterday.day, 1440, 900, chance)
-    minutes(today, now.hour * SECONDS_IN_MINUTE + now.minute, 980, chance)
+    minutes(market.yesterday.day, 1440, 900, chance, minute_step)
+    minutes(today, now.hour * SECONDS_IN_MINUTE + now.minute, 980, chance, minute_step)
     traffic(market, operations)
     messages(market)
     application(market)
