@@ -56,7 +56,8 @@ def load() -> dict[str, Clause]:
         ValueError: the catalogue itself is broken: an id twice, an unknown kind or document.
     """
     text = (files(__package__) / "clauses.yaml").read_text(encoding="utf-8")
-    entries = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    # Both are safe loaders; the one in C is ten times as fast.
+    entries = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # nosec B506
     found: dict[str, Clause] = {}
     for entry in entries:
         clause = Clause(**{name: entry[name] for name in ("id", "ref", "actor", "text", "kind", "shows")})

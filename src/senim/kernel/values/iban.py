@@ -24,6 +24,9 @@ ACCOUNT_PART_END: Final = 36**ACCOUNT_PART_LENGTH
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BANK_CODES = [f"{number:03d}" for number in range(1000)]
 _BANK_BITS = {code: CUSTOMER_TAG << TAG_SHIFT | number << BANK_SHIFT for number, code in enumerate(_BANK_CODES)}
+# What the first four characters add: 2035 is KZ. The check digits 00, 01 and 99 are none (ISO 13616 gives 02 to 98).
+_END_REMAINDERS = {f"KZ{check:02d}": (203500 + check) % 97 for check in range(2, 99)}
+_SHIFT_REMAINDER = 10**6 % 97
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
@@ -55,15 +58,11 @@ def account_id(iban: str) -> int:
         BadIban: wrong country, length, alphabet (capital letters and digits, no spaces) or check digits.
     """
     try:
-        digits = iban.encode().translate(_EXPANSION).hex().replace("f", "")
-        if (
-            int(digits[6:] + digits[:6]) % 97 == 1
-            and iban[:2] == "KZ"
-            and len(iban) == LENGTH
-            and "02" <= iban[2:4] <= "98"  # 00, 01 and 99 leave the same remainder as 97, 98 and 02
-        ):
+        # ISO 7064: the whole, with the first four characters moved to the end, leaves 1 when divided by 97.
+        expanded = int(iban[4:].encode().translate(_EXPANSION).hex().replace("f", ""))
+        if (expanded * _SHIFT_REMAINDER + _END_REMAINDERS[iban[:4]]) % 97 == 1 and len(iban) == LENGTH:
             return _BANK_BITS[iban[4:7]] | int(iban[7:], 36)
-    except (ValueError, KeyError):  # a foreign character, or a letter in the bank's code
+    except (ValueError, KeyError):  # a foreign character, country or check digits, or a letter in the bank's code
         pass
     raise BadIban(iban=iban[:34])
 
