@@ -148,6 +148,14 @@ DECLARE
     doubtful bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7247, 'ledger_clock'::regclass::oid::int);
+    -- Expired pending transfers must be released together with accounts of others: not here, where locks would then be
+    -- taken out of their order.
+    IF EXISTS (
+        SELECT FROM ledger_pending p WHERE p.status = 0 AND p.expires_at <= ledger_now()
+        AND (p.debit_account_id = ANY (account_ids) OR p.credit_account_id = ANY (account_ids))
+    ) THEN
+        RETURN -1;
+    END IF;
     BEGIN
         WITH updated AS (
             UPDATE ledger_balance b
@@ -171,12 +179,6 @@ BEGIN
         RETURN -1;
     END;
     IF touched <> cardinality(account_ids) OR doubtful > 0 THEN
-        RETURN 0;
-    END IF;
-    IF EXISTS (
-        SELECT FROM ledger_pending p WHERE p.status = 0 AND p.expires_at <= ledger_now()
-        AND (p.debit_account_id = ANY (account_ids) OR p.credit_account_id = ANY (account_ids))
-    ) THEN
         RETURN 0;
     END IF;
     RETURN ledger_take_timestamps(event_count);
