@@ -1,11 +1,14 @@
 """What every test may use. The run's database itself comes from ``senim.runtime.pytest_plugin``."""
 
 import os
+import uuid
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
 
 from senim.runtime.postgres import Embedded
 from senim.runtime.pytest_plugin import RUN, VAR
@@ -43,6 +46,50 @@ def flush_past_the_guards() -> None:
 def database_url(django_db_setup: None) -> str:
     """URL of this run's migrated database, for code and for processes that connect on their own."""
     return os.environ["SENIM_DATABASE_URL"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pristine_copy(request: pytest.FixtureRequest) -> None:
+    """Copy the migrated database before any test has left something in it, where some test wants one of its own."""
+    if any("own_database" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("database_template")
+
+
+@pytest.fixture(scope="session")
+def database_template(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """A copy of the migrated database to which nobody ever connects, so that it can be cloned at any time."""
+    default = connections["default"]
+    migrated = default.settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        default.close()
+        with default._nodb_cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{migrated}_template" TEMPLATE "{migrated}"')
+    yield f"{migrated}_template"
+    with django_db_blocker.unblock(), default._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE "{migrated}_template" WITH (FORCE)')
+
+
+@pytest.fixture
+def own_database(database_template: str, db: None) -> Iterator[str]:
+    """Point Django, its threads and its children at a fresh clone of the migrated database; drop it at the end.
+
+    For tests that commit, kill processes in the middle of a transaction, or leave rows that nothing removes.
+    """
+    usual = connections["default"]
+    clone = f"{database_template}_{uuid.uuid4().hex[:8]}"
+    with usual._nodb_cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{clone}" TEMPLATE "{database_template}"')
+    name = usual.settings_dict["NAME"]
+    usual.settings_dict["NAME"] = clone  # shared by all connections that are opened from now on
+    connections["default"] = connections.create_connection("default")
+    try:
+        yield clone
+    finally:
+        connections["default"].close()
+        connections["default"] = usual
+        usual.settings_dict["NAME"] = name
+        with usual._nodb_cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{clone}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
