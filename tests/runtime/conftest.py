@@ -56,15 +56,6 @@ def eventually(condition: Callable[[], object], timeout_seconds: float = 15) -> 
     return False
 
 
-def is_alive(process: int) -> bool:
-    """Whether a process runs; one that has ended and only waits to be collected does not."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] != "Z"
-
-
 def python_for_others() -> tuple[str, dict[str, str]] | None:
     """An interpreter of this version that any user may run, with the environment in which it finds our code."""
     source = Path(__file__).resolve().parents[2] / "src"

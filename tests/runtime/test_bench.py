@@ -34,7 +34,7 @@ def test_memory_of_a_process_and_its_children() -> None:
     alone, together, childs = bench.rss_mib(), bench.rss_mib(children=True), bench.rss_mib(child.pid)
     child.communicate("\n")
     assert childs > 60
-    assert together == pytest.approx(alone + childs, abs=8)
+    assert together > alone + childs - 8, "the run may have other children beside"
     assert bench.peak_rss_mib() >= alone - 1
     assert bench.rss_mib(child.pid) == 0.0
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.runtime.conftest import PROGRAMS, eventually, is_alive, python_for_others
+from tests.runtime.conftest import PROGRAMS, eventually, python_for_others
 
 from senim.runtime import postgres
 from senim.runtime.config import load
 from senim.runtime.postgres import Embedded, FolderError, NoBinariesError, OtherVersionError, binaries, place
 from senim.runtime.postgres.server import settings_text
+from senim.runtime.processes import is_running
 
 AS_ROOT = os.geteuid() == 0
 START_AND_WAIT = """
@@ -126,11 +127,11 @@ def test_a_killed_keeper_takes_the_server_along_and_the_next_start_heals(server:
     run(url, "CREATE TABLE kept AS SELECT 7 AS number")
     before = server.status()
     os.kill(before.keeper, signal.SIGKILL)
-    assert eventually(lambda: not is_alive(before.keeper))
+    assert eventually(lambda: not is_running(before.keeper))
     server.start()
     assert value(url, "SELECT number FROM kept") == 7
     assert server.status().keeper != before.keeper
-    assert not is_alive(before.postmaster)
+    assert not is_running(before.postmaster)
 
 
 @pytest.mark.clause("EM-55.1")
@@ -140,7 +141,7 @@ def test_killing_everything_at_once_heals(server: Embedded) -> None:
     before = server.status()
     for process in (before.keeper, before.postmaster):
         os.kill(process, signal.SIGKILL)
-    assert eventually(lambda: not is_alive(before.keeper))
+    assert eventually(lambda: not is_running(before.keeper))
     server.start()
     assert value(url, "SELECT 1") == 1
 
@@ -183,10 +184,10 @@ def test_several_starters_at_once_are_one_server(folder: Path) -> None:
     for start in starts[:3]:
         start.communicate()
     time.sleep(0.3)
-    assert is_alive(postmaster), "one user is left"
+    assert is_running(postmaster), "one user is left"
     starts[3].kill()
     starts[3].communicate()
-    assert eventually(lambda: not is_alive(postmaster)), "the last user was killed: the kernel freed its lock"
+    assert eventually(lambda: not is_running(postmaster)), "the last user was killed: the kernel freed its lock"
 
 
 def test_another_major_version_is_refused_with_a_remedy(server: Embedded) -> None:

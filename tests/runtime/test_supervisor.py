@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.runtime.conftest import eventually, is_alive
+from tests.runtime.conftest import eventually
 
 from senim.runtime import supervisor
+from senim.runtime.processes import is_running
 from senim.runtime.supervisor import NotReadyError, PortTakenError, Process, Supervisor, SupervisorError
 
 PYTHON = (sys.executable, "-S", "-c")
@@ -142,7 +143,7 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path, lines: list[str]) ->
     began = time.monotonic()
     one.stop(timeout_seconds=0.3)
     assert time.monotonic() - began < 2
-    assert not is_alive(process)
+    assert not is_running(process)
     assert lines == ["deaf did not end in 0 s and was killed"]
 
 
@@ -156,7 +157,7 @@ def test_what_a_killed_one_has_started_is_ended_before_it_comes_back(tmp_path: P
     os.kill(one.process_ids()["parent"], signal.SIGKILL)
     assert eventually(lambda: not one.process_ids())
     one._watch()
-    assert eventually(lambda: not is_alive(grandchild))
+    assert eventually(lambda: not is_running(grandchild))
     one.stop()
 
 
@@ -170,14 +171,14 @@ def test_a_signal_ends_everything_cleanly_and_quickly(running: "subprocess.Popen
     assert running.returncode == 0
     assert rest == "ended\n"
     assert time.monotonic() - began < 2
-    assert not any(is_alive(child) for child in children)
+    assert not any(is_running(child) for child in children)
 
 
 def test_children_do_not_outlive_a_killed_supervisor(running: "subprocess.Popen[str]") -> None:
     children = children_of(running)
     running.kill()
     running.wait()
-    assert eventually(lambda: not any(is_alive(child) for child in children), 5)
+    assert eventually(lambda: not any(is_running(child) for child in children), 5)
 
 
 def test_a_taken_port_is_one_clear_line() -> None:

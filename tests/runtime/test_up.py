@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.runtime.conftest import eventually, is_alive
+from tests.runtime.conftest import eventually
 
 from senim.runtime.postgres import Embedded
+from senim.runtime.processes import is_running
 
 START_TIMEOUT_SECONDS = 90
 STOP_TIMEOUT_SECONDS = 5
@@ -116,7 +117,7 @@ def test_a_deployment_comes_up_survives_and_goes_down(deployment: Deployment) ->
     database = Embedded(deployment.folder)
     for process in (database.status().postmaster, database.status().keeper):
         os.kill(process, signal.SIGKILL)
-        assert eventually(lambda process=process: not is_alive(process))
+        assert eventually(lambda process=process: not is_running(process))
         assert eventually(deployment.serves, 30)
 
     # A second deployment on the same port says so in one line.
@@ -136,7 +137,7 @@ def test_a_deployment_comes_up_survives_and_goes_down(deployment: Deployment) ->
     parts = [deployment.child(name) for name in ("web", "centre", "worker")]
     assert deployment.stop() < STOP_TIMEOUT_SECONDS
     assert deployment.process.returncode == 0
-    assert not any(is_alive(process) for process in [postmaster, *parts])
+    assert not any(is_running(process) for process in [postmaster, *parts])
     logs = {path.name for path in (deployment.folder / "log").iterdir()}
     assert {"web.log", "centre.log", "worker.log", "postgres.log"} <= logs
     words = (deployment.folder / "log" / "postgres.log").read_text(encoding="utf-8").splitlines()
@@ -148,7 +149,7 @@ def test_nothing_outlives_a_killed_deployment_and_the_next_start_heals(deploymen
     status = Embedded(deployment.folder).status()
     deployment.process.kill()
     deployment.process.wait()
-    assert eventually(lambda: not any(is_alive(process) for process in [*parts, status.postmaster, status.keeper]))
+    assert eventually(lambda: not any(is_running(process) for process in [*parts, status.postmaster, status.keeper]))
     again = Deployment(deployment.folder, deployment.port, deployment.centre_port)
     try:
         assert eventually(again.is_ready, START_TIMEOUT_SECONDS), again.lines

@@ -88,6 +88,15 @@ def is_locked(path: Path) -> bool:
         os.close(descriptor)
 
 
+def is_running(process: int) -> bool:
+    """Whether a process runs; one that has ended and only waits to be collected does not."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
 def wait_until(condition: Callable[[], bool], timeout_seconds: float, poll_seconds: float = POLL_SECONDS) -> bool:
     """Poll ``condition``; False when it did not come true within the time."""
     deadline = time.monotonic() + timeout_seconds

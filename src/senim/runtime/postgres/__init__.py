@@ -26,7 +26,7 @@ from senim.runtime.postgres.errors import DatabaseServerError, FolderError, NoBi
 from senim.runtime.postgres.keeper import KEEPER_LOCK, STATE_FILE, USERS_LOCK, describe
 from senim.runtime.postgres.place import PORT, Place, locate, reachable_binaries
 from senim.runtime.postgres.server import APPLICATION_ROLE, SUPERUSER, Server
-from senim.runtime.processes import is_locked, open_lock, try_lock, wait_until
+from senim.runtime.processes import is_locked, is_running, open_lock, try_lock, wait_until
 
 __all__ = [
     "MAJOR_MIN",
@@ -198,13 +198,11 @@ class Embedded:
             time.sleep(0.02)
 
     def _is_ready(self) -> bool:
-        return (
-            is_locked(self.place.home / KEEPER_LOCK) and self._told().get("state") == "ready" and self._keeper_lives()
-        )
-
-    def _keeper_lives(self) -> bool:
-        """A state file may be the last word of a killed keeper while the next one holds the lock already."""
-        return Path(f"/proc/{self._told().get('keeper', 0)}").exists()
+        """The state file may be the last word of a keeper just killed, whose lock the kernel has yet to free."""
+        if not is_locked(self.place.home / KEEPER_LOCK):
+            return False
+        told = self._told()
+        return told.get("state") == "ready" and is_running(told["keeper"]) and is_running(told["postmaster"])
 
     def _told(self) -> dict[str, Any]:
         try:
