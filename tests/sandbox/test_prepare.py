@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
 
 from senim import ledger
 from senim.kernel.access.models import Staff
@@ -26,7 +25,7 @@ CUSTOMERS = 300
 
 
 @pytest.fixture(autouse=True)
-def cheap_passwords(settings: SettingsWrapper) -> None:
+def cheap_passwords(settings: Any) -> None:
     """Passwords are made hard to guess at a cost that these tests need not pay six times each."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

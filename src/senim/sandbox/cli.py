@@ -84,7 +84,7 @@ def status(as_json: bool) -> int:
     config = load()
     state_file = Layout(config.data_dir, config.port).root / market.STATE
     state = json.loads(state_file.read_text(encoding="utf-8")) if state_file.exists() else None
-    found = _look(config, state) if state else {"started": False, "parts": {}}
+    found: dict[str, Any] = _look(config, state) if state else {"started": False, "parts": {}}
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     elif not found["started"]:

@@ -7,7 +7,7 @@ although the next day's operations move the same accounts already.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -38,7 +38,7 @@ def of_day(day: dt.date, bank_codes: Sequence[str]) -> dict[str, int]:
     """Net movement in tiyn of each bank's clearing account on ``day``: positive is to be received by the bank."""
     accounts = {uuid.UUID(int=participant_account_id(code, Purpose.CLEARING)): code for code in bank_codes}
     opened_at = OperatingDay.objects.values_list("opened_at", flat=True).get(pk=day)
-    parameters = {
+    parameters: dict[str, Any] = {
         "since": int(opened_at.timestamp()) * 1_000_000_000,
         "code": int(TransferCode.POSITION),
         "day": day_number(day),
