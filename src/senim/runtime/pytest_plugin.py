@@ -81,6 +81,7 @@ def _prepare_server() -> None:
 
     with psycopg.connect(SERVER.url("postgres", SUPERUSER), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(7360633)")  # two runs that start at once grant in turn
+        connection.execute(f"GRANT CREATE ON DATABASE postgres TO {APPLICATION_ROLE}")  # for schemas of scratch ledgers
         connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {APPLICATION_ROLE}")
         names = [str(row[0]) for row in connection.execute("SELECT datname FROM pg_database").fetchall()]
         for name in filter(_is_stale, names):
