@@ -73,8 +73,8 @@ class Centre:
         except Exception:
             reference = secrets.token_hex(8)
             log.exception("request failed, reference %s", reference)
-            problem = Problem(500, "internal", f"The Centre failed. Reference for the operator: {reference}.")
-            status, body, kind, extra = 500, problem.body(), PROBLEM_TYPE, []
+            failure = Problem(500, "internal", f"The Centre failed. Reference for the operator: {reference}.")
+            status, body, kind, extra = 500, failure.body(), PROBLEM_TYPE, []
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": status, "headers": headers + extra})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
@@ -144,7 +144,7 @@ class Centre:
         return 200, wire.write_single(answer), _JSON
 
     async def _batch(
-        self, headers: Mapping[bytes, bytes], body: bytes, owner: int, received_at: dt.datetime
+        self, _headers: Mapping[bytes, bytes], body: bytes, owner: int, received_at: dt.datetime
     ) -> tuple[int, bytes, bytes]:
         requests = wire.read_batch(body, owner)
         answers = await self._decide(requests, received_at, Source.BATCH)

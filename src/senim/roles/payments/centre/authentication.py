@@ -23,6 +23,7 @@ from senim.roles.payments.centre.problems import Problem, unauthenticated
 
 log = logging.getLogger(__name__)
 
+
 @lru_cache(maxsize=64)
 def required_components(*, has_query: bool, has_body: bool, has_key: bool) -> tuple[bytes, ...]:
     """What a signature must cover at least, so that nothing which matters can be exchanged."""
@@ -79,6 +80,4 @@ class Authenticator:
         try:
             return self._checking.check(key.material, signature, base)
         except TooManyWait:
-            raise Problem(
-                503, "busy", "Too many requests wait.", remedy="Try again.", retry_after_seconds=1
-            ) from None
+            raise Problem(503, "busy", "Too many requests wait.", remedy="Try again.", retry_after_seconds=1) from None

@@ -27,8 +27,8 @@ CREATE TABLE baseline_minute (minute integer PRIMARY KEY, operations bigint NOT 
 """
 _DROP = "DROP TABLE baseline_account, baseline_bank, baseline_transfer, baseline_operation, baseline_minute"
 _OPERATION = """
-INSERT INTO baseline_operation (id, day, kind, means, source, status, reason, amount_tiyn, initiator_id, payer_id, payee_id,
-    debit_account, credit_account, key, request_digest, end_to_end_id, initiated_at, received_at, decided_at)
+INSERT INTO baseline_operation (id, day, kind, means, source, status, reason, amount_tiyn, initiator_id, payer_id,
+    payee_id, debit_account, credit_account, key, request_digest, end_to_end_id, initiated_at, received_at, decided_at)
 VALUES (%s, current_date, 2, 2, 1, 1, '', %s, %s, %s, %s, %s, %s, %s, %s, '', now(), now(), now())
 """
 
@@ -41,7 +41,8 @@ def measure_baseline(url: str, seconds: float) -> float:
         count = 0
         started = time.perf_counter()
         while time.perf_counter() - started < seconds:
-            _authorise(connection, *chance.sample(accounts, 2), chance.randint(1, 10_000))
+            payer, payee = chance.sample(accounts, 2)
+            _authorise(connection, payer, payee, chance.randint(1, 10_000))
             count += 1
         elapsed = time.perf_counter() - started
         connection.execute(_DROP)

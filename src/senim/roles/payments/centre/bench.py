@@ -1,4 +1,4 @@
-"""``senim bench centre``: authorisations a second through the whole way, from a signed request to the answer after commit.
+"""``senim bench centre``: authorisations a second, from a signed request to the answer after commit.
 
 The Centre runs as it does in earnest (uvicorn, its own process) on a database of its own on a durable server; the load
 comes from another process on the same machine. The baseline does the same work row by row, one transaction each.
@@ -38,7 +38,10 @@ CUSTOMERS_PER_BANK: Final = 3_334
 START_TIMEOUT_SECONDS: Final = 60.0
 SIGNED_AHEAD_PER_SECOND: Final = 12_000
 ALGORITHMS: Final = ("ed25519", "hmac-sha256")
-_SERVE: Final = "import sys; from senim.roles.payments.centre.server import serve; serve('127.0.0.1', int(sys.argv[1]), sys.argv[2])"
+_SERVE: Final = (
+    "import sys; from senim.roles.payments.centre.server import serve; "
+    "serve('127.0.0.1', int(sys.argv[1]), sys.argv[2])"
+)
 
 
 class BenchFailed(SenimError):

@@ -2,8 +2,8 @@
 
 One check costs as much as all else that Python does for a single operation. In a thread it would wait for the
 interpreter after each check; a process shares nothing, so checks run on another core while the loop reads the next
-requests. What waits is sent together; the answer is one byte for each check. Should the process die, it is started anew,
-and what it owed is checked here.
+requests. What waits is sent together; the answer is one byte for each check. Should the process die, it is started
+anew, and what it owed is checked here.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import logging
 import signal
 import socket
 import struct
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ CHECKS_WAITING_MAX: Final = 5_000
 CHECKS_SENT_MAX: Final = 256
 KEYS_REMEMBERED_MAX: Final = 4_096
 RESTART_SECONDS: Final = 0.5
+END_TIMEOUT_SECONDS: Final = 5.0
 _LENGTH: Final = struct.Struct("!I")
 
 checker = lru_cache(maxsize=KEYS_REMEMBERED_MAX)(ed25519_checker)
@@ -55,7 +55,7 @@ class _Waiting(NamedTuple):
     future: "asyncio.Future[bool]"
 
 
-class TooManyWait(Exception):  # noqa: N818 - says what is the case
+class TooManyWait(Exception):
     """So many checks wait that a further one would only be late."""
 
 
@@ -69,29 +69,29 @@ class CheckingProcess(asyncio.Protocol):
         self._is_flush_due = False
         self._is_closing = False
         self._transport: asyncio.Transport | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._buffer = b""
 
     async def start(self) -> None:
         """Start the process."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            number = theirs.fileno()
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", __name__, str(number), pass_fds=[number]
             )
         await self._loop.create_connection(lambda: self, sock=ours)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the process: it reads that the connection has ended."""
         self._is_closing = True
         if self._transport is not None:
             self._transport.close()
         if self._process is not None:
             try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
+                await asyncio.wait_for(self._process.wait(), END_TIMEOUT_SECONDS)
+            except TimeoutError:
                 self._process.kill()
-                self._process.wait()
 
     def check(self, public_key: bytes, signature: bytes, base: bytes) -> "asyncio.Future[bool]":
         """Whether the signature is right, in time.
@@ -145,8 +145,6 @@ class CheckingProcess(asyncio.Protocol):
         self._buffer = b""
         if self._is_closing:
             return
-        if self._process is not None:
-            self._process.poll()  # reap it
         log.error("the process that checks signatures has ended; it is started anew: %s", exc)
         if self._sent:
             self._hand_back(check_all([waiting.check for waiting in self._sent]))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Final, cast
 
 from senim.kernel.delivery.signatures import SigningKey, ed25519_signing_key, hmac_signing_key, sign_request
@@ -24,7 +25,7 @@ PORTION: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send, for how many seconds. ``batch`` is 1 for single operations; ``prepared`` requests are signed ahead."""
+    """What to send, for how many seconds. ``batch`` is 1 for singles; ``prepared`` requests are signed ahead."""
 
     port: int
     algorithm: str
@@ -162,7 +163,7 @@ async def run(order: Order) -> Tally:
     for _ in range(order.connections):
         done: asyncio.Future[None] = loop.create_future()
         waiting.append(done)
-        await loop.create_connection(lambda done=done: Caller(source, tally, done), "127.0.0.1", order.port)
+        await loop.create_connection(partial(Caller, source, tally, done), "127.0.0.1", order.port)
     await asyncio.gather(*waiting)
     tally.ended = time.perf_counter()
     return tally

@@ -33,15 +33,15 @@ _DESCRIPTION: Final = """
 Operations of the payment system are authorised here. An answer is given only after the decision is on record for good.
 
 **Signature.** Each request but `health` and this document carries one signature by RFC 9421, made with a registered
-key (`ed25519` or `hmac-sha256`) within the last 300 seconds. It covers `"@method"` and `"@path"`; `"@query"` where there
-is a query; `"content-digest"` (RFC 9530, sha-256) where there is a body; `"idempotency-key"` where it is sent. Its
-parameters are `created`, `keyid` and `alg`. Any fault of a signature is answered 401 without saying which.
+key (`ed25519` or `hmac-sha256`) within the last 300 seconds. It covers `"@method"` and `"@path"`; `"@query"` where
+there is a query; `"content-digest"` (RFC 9530, sha-256) where there is a body; `"idempotency-key"` where it is sent.
+Its parameters are `created`, `keyid` and `alg`. Any fault of a signature is answered 401 without saying which.
 
 **Once.** A request may be sent again as often as needed, after a lost answer or a 503: its key keeps it from being
 carried out twice, and the first answer is given again.
 
-**Refusals.** An operation that cannot be carried out is answered 200 with `status: refused` and its ISO 20022 reason; it is
-on record. Everything else that goes wrong is a problem document (RFC 9457) that names the field and the remedy.
+**Refusals.** An operation that cannot be carried out is answered 200 with `status: refused` and its ISO 20022 reason;
+it is on record. Everything else that goes wrong is a problem document (RFC 9457) that names the field and the remedy.
 """
 
 
@@ -169,7 +169,7 @@ def _read_since() -> dict[str, Any]:
     return {
         "operationId": "readConfirmations",
         "summary": "Read the confirmations of operations that concern you, in the order of their commits",
-        "description": "The payer's and the payee's bank and the initiator read theirs, the settlement bank all (PS-7.5.4).",
+        "description": "Initiator, payer's and payee's bank read theirs, the settlement bank all (PS-7.5.4).",
         "parameters": [
             {
                 "name": "after",

@@ -1,4 +1,4 @@
-"""What the Centre answers when it cannot take a request: problem details (RFC 9457), naming the field and the remedy."""
+"""What the Centre answers when it cannot take a request: problem details (RFC 9457) with the field and the remedy."""
 
 import re
 from typing import Final
@@ -14,7 +14,7 @@ _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
 
 
 class Problem(SenimError):
-    """A request that the Centre does not take. ``status`` is HTTP's; ``retry_after_seconds`` says when to come again."""
+    """A request that the Centre does not take. ``status`` is HTTP's, ``retry_after_seconds`` when to come again."""
 
     code = "centre.problem"
 

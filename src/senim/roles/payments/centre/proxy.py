@@ -1,7 +1,7 @@
 """``/centre/v1/*`` on the web's port: passed to the Centre byte for byte, so that a small installation needs one port.
 
-Large installations send these addresses to the Centre in their load balancer and this view is never asked. What is signed
-(method, path, query, digest, key, body) goes through untouched; so do the answers.
+Large installations send these addresses to the Centre in their load balancer, and this view is never asked. What is
+signed (method, path, query, digest, key, body) goes through untouched; so do the answers.
 """
 
 import http.client

@@ -84,7 +84,7 @@ class Application:
         assert self._centre is not None
         await self._centre.gatherer.stop()
         await self._centre.reader.stop()
-        self._checking.close()
+        await self._checking.close()
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:

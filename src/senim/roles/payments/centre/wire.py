@@ -124,8 +124,8 @@ class OperationAnswer(msgspec.Struct, frozen=True, gc=False):
     status: Annotated[
         Literal["accepted", "refused", "conflict"],
         Meta(
-            description="accepted: carried out. refused: on record with its reason, no money moved. conflict (in a batch "
-            "only): the key belongs to another operation, which operation_id names; nothing was recorded."
+            description="accepted: carried out. refused: on record with its reason, no money moved. conflict (only in "
+            "a batch): the key belongs to another operation, which operation_id names; nothing was recorded."
         ),
     ]
     reason: Annotated[

@@ -319,7 +319,7 @@ def _rooms(
     connection: Connection[TupleRow], plans: Sequence[Plan], waiting: Sequence[int], banks: Directory
 ) -> dict[int, int]:
     """How much more each paying bank may come to owe: what is left of its net debit cap, in tiyn."""
-    payers = sorted({plans[index].payer for index in waiting if plans[index].payer != plans[index].payee} - {None})
+    payers = {plans[index].payer for index in waiting if plans[index].payer != plans[index].payee}
     accounts = {int.from_bytes(banks.by_id[payer].clearing, "big"): payer for payer in payers if payer is not None}
     rooms = dict.fromkeys(accounts.values(), 0)
     if accounts:
