@@ -25,12 +25,16 @@ class NotInstalledError(SenimError):
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Where a command lives; ``django`` and ``database`` say what has to be ready before it runs."""
+    """Where a command lives; ``django`` and ``database`` say what has to be ready before it runs.
+
+    ``pure`` names its commands that need neither: they calculate, and answer at once.
+    """
 
     target: str
     help: str
     django: bool = True
     database: bool = True
+    pure: tuple[str, ...] = ()
 
 
 class LazyGroup(click.Group):
@@ -62,7 +66,7 @@ class LazyGroup(click.Group):
 
 def prepare(lazy: Lazy) -> None:
     """Set Django up, and start the embedded database unless only help is asked for."""
-    if not lazy.django:
+    if not lazy.django or (sys.argv[2:3] and sys.argv[2] in lazy.pure):
         return
     from senim.commands import prepare_django
     from senim.runtime.config import load
@@ -96,7 +100,7 @@ COMMANDS: Final = {
     "up": Lazy("senim.commands.up:command", "One deployment: its pages, its centre and its worker.", django=False),
     "migrate": Lazy("senim.commands.migrate:command", "Bring the database to this version."),
     "ledger": Lazy("senim.ledger.cli:command", "Apply events to the ledger, verify it."),
-    "payments": Lazy("senim.roles.payments.cli:command", "Participants, files, operating days."),
+    "payments": Lazy("senim.roles.payments.cli:command", "Participants, files, operating days.", pure=("net",)),
     "events": Lazy("senim.kernel.events.cli:command", "Verify the register of events."),
     "clauses": Lazy(
         "senim.kernel.compliance.cli:command", "Which clauses of the law have a passing test.", django=False

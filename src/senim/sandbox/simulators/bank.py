@@ -30,7 +30,8 @@ PAUSE_SECONDS: Final = (0.5, 1, 2, 4, 8, 15)
 TELL_SECONDS: Final = 60
 FILE_EVERY_SECONDS: Final = 240
 FILE_FIRST_SECONDS: Final = 20
-FILE_LINES: Final = (15, 80)
+FILE_LINES: Final = (8, 26)
+"""Salaries give people about what purchases take from them, so that the market can run for weeks."""
 REPORTS: Final = "report"
 ANSWERS: Final = "pacs.002.001.10"
 
