@@ -84,6 +84,7 @@ class Report:
     heads: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     findings_count: int = 0
+    _entries: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:
@@ -98,7 +99,17 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON has it."""
-        return {"sound": self.is_sound, **asdict(self)}
+        fields = asdict(self)
+        del fields["_entries"]
+        return {"sound": self.is_sound, **fields}
+
+    def expect_entries(self, seal: int, wanted: tuple[int, int]) -> None:
+        """Remember what the index by account has to say of a seal's transfers."""
+        self._entries[seal] = wanted
+
+    def expected_entries(self) -> dict[int, tuple[int, int]]:
+        """All that was remembered so, by seal."""
+        return self._entries
 
 
 def verify(connection: Connection[TupleRow], progress: Progress | None = None) -> Report:
@@ -115,7 +126,7 @@ def verify(connection: Connection[TupleRow], progress: Progress | None = None) -
         cur = codec.cursor(connection)
         for kind in (ACCOUNTS, TRANSFERS):
             _verify_chain(cur, kind, report, tell)
-        for check in (_verify_balances, _verify_pendings, _verify_history):
+        for check in (_verify_entries, _verify_balances, _verify_pendings, _verify_history):
             check(cur, report, tell)
     return report
 
@@ -146,6 +157,10 @@ def _verify_chain(cur: Cursor[TupleRow], kind: int, report: Report, tell: Progre
                 report.add(finding)
         elif not leaves_match:
             report.add(Finding("changed", "ledger_seal", str(number), detail=f"{table}: its leaves are not its rows'"))
+        if kind == TRANSFERS:
+            row = cur.execute(verify_sql.ENTRIES_WANTED.format(in_seal=in_seal(kind)), parameters).fetchone()
+            assert row is not None
+            report.expect_entries(number, (row[0], row[1] or 0))
         previous, after, previous_frontier, expected_number = bytes(root), until, frontier, number + 1
         sealed += row_count
         tell(f"{table}: seals", number + 1, len(seals))
@@ -223,6 +238,18 @@ def _verify_tail(cur: Cursor[TupleRow], kind: int, after: int, frontier: int, re
         report.add(Finding("inserted", table, str(row_id.int), timestamp, "the clock never gave this timestamp"))
     counted = cur.execute(COUNT_TAIL.format(table=table), (after,)).fetchone()
     return int(counted[0]) if counted else 0
+
+
+def _verify_entries(cur: Cursor[TupleRow], report: Report, tell: Progress) -> None:
+    """The index by account must name each sealed transfer under both of its accounts."""
+    tell("transfers by account", 0, 1)
+    stored = {seal: (count, mixed) for seal, count, mixed in cur.execute(verify_sql.ENTRIES_STORED).fetchall()}
+    wanted = report.expected_entries()
+    for seal in sorted(stored.keys() | wanted.keys()):
+        if stored.get(seal, (0, 0)) != wanted.get(seal, (0, 0)):
+            detail = "transfers by account: the seal's entries are not those of its transfers"
+            report.add(Finding("changed", "ledger_entry", str(seal), detail=detail))
+    tell("transfers by account", 1, 1)
 
 
 def _verify_balances(cur: Cursor[TupleRow], report: Report, tell: Progress) -> None:

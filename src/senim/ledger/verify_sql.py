@@ -121,3 +121,14 @@ OR (h.debits_pending, h.debits_posted, h.credits_pending, h.credits_posted)
    IS DISTINCT FROM (coalesce(r.dp, 0), coalesce(r.dt, 0), coalesce(r.cp, 0), coalesce(r.ct, 0))
 ORDER BY 1, 2 LIMIT 1000
 """
+# A sum of hashes that does not depend on order: which transfers touched which accounts, by the rows and by the index.
+ENTRIES_WANTED: Final = """
+SELECT count(*), bit_xor(hashint8extended(uuid_hash_extended(s.account_id, 0), uuid_hash_extended(t.id, 0)))
+FROM ledger_transfer t
+CROSS JOIN LATERAL (VALUES (t.debit_account_id), (t.credit_account_id)) AS s (account_id)
+WHERE {in_seal} AND t.failed_status IS NULL
+"""
+ENTRIES_STORED: Final = """
+SELECT e.seal, count(*), bit_xor(hashint8extended(uuid_hash_extended(e.account_id, 0), uuid_hash_extended(u.id, 0)))
+FROM ledger_entry e CROSS JOIN LATERAL unnest(e.transfer_ids) AS u (id) GROUP BY e.seal
+"""
