@@ -64,6 +64,7 @@ REGISTER = Register(
         Column(
             name="actor_label",
             label=_("User"),
+            value=words.actor,
             note=lambda row: "" if row.actor_kind == "staff" else row.get_actor_kind_display(),
         ),
         Column(
@@ -100,6 +101,7 @@ def detail(request: HttpRequest, event_id: int) -> HttpResponse:
     context = {
         "event": event,
         "name": words.event(event.name),
+        "actor": words.actor(event),
         "record": words.record(event.record_type),
         "record_address": words.record_address(event.record_type, event.record_id),
         "outcome": outcome(event),
@@ -113,11 +115,11 @@ def detail(request: HttpRequest, event_id: int) -> HttpResponse:
     return render(request, "console/event.html", context)
 
 
-def history(request: HttpRequest, record_type: str, record_id: str) -> list[tuple[Event, str, State]]:
+def history(request: HttpRequest, record_type: str, record_id: str) -> list[tuple[Event, str, str, State]]:
     """The latest events of a record, for readers who may see events."""
     if not request.user.has_perm("events.view"):
         return []
     found = Event.objects.filter(record_type=record_type, record_id=record_id).order_by("-began_at", "-pk")[
         :HISTORY_ROWS
     ]
-    return [(event, words.event(event.name), outcome(event)) for event in found]
+    return [(event, words.event(event.name), words.actor(event), outcome(event)) for event in found]

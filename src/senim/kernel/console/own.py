@@ -35,11 +35,30 @@ def declare() -> None:
     words.declare_record("message", _("Message"))
     words.declare_record("outgoing", _("Sent message"), _outgoing)
     words.declare_record("page", _("Page"))
+    words.declare_record("peer", _("Organisation"))
+    words.declare_record("none", _("No record"))
+    words.declare_programs({"delivery": _("Delivery of messages")})
     words.declare_events(
         {
             "registers.export": _("Register taken out"),
             "registers.save_query": _("Query kept"),
             "registers.forget_query": _("Query deleted"),
+            "access.change_password": _("Password changed"),
+            "access.refuse": _("Page refused"),
+            "access.session_end": _("Session ended"),
+            "access.sign_in": _("Signed in"),
+            "access.sign_out": _("Signed out"),
+            "access.staff.add": _("Worker added"),
+            "access.staff.password": _("New password given"),
+            "access.staff.roles": _("Worker's roles changed"),
+            "approvals.approve": _("Act approved"),
+            "approvals.propose": _("Act proposed"),
+            "approvals.refuse": _("Act refused"),
+            "approvals.withdraw": _("Proposal withdrawn"),
+            "delivery.peer": _("Organisation made known"),
+            "delivery.receive": _("Message received"),
+            "delivery.resend": _("Message sent again"),
+            "delivery.send": _("Message sent"),
         }
     )
 

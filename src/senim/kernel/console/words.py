@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 
 from senim.kernel.approvals.models import Approval
+from senim.kernel.events.models import Event
 
 Words = str | Promise
 Facts = list[tuple[Words, object]]
@@ -33,6 +35,7 @@ _events: dict[str, Words] = {}
 _records: dict[str, Record] = {}
 _acts: dict[str, Act] = {}
 _messages: dict[str, Words] = {}
+_programs: dict[str, Words] = {}
 
 
 def declare_events(names: Mapping[str, Words]) -> None:
@@ -53,6 +56,20 @@ def declare_act(kind: str, act: Act) -> None:
 def declare_messages(kinds: Mapping[str, Words]) -> None:
     """Give kinds of delivered message their names in words."""
     _messages.update(kinds)
+
+
+def declare_programs(names: Mapping[str, Words]) -> None:
+    """Give the program's own jobs their names in words."""
+    _programs.update(names)
+
+
+def actor(done: Event) -> str:
+    """Who acted, in words: a person by name, a job by what it does."""
+    if done.actor_kind == Event.ActorKind.JOB:
+        return str(_programs.get(done.actor, done.actor_label))
+    if done.actor_kind == Event.ActorKind.STAFF and done.actor == "unknown":
+        return gettext("Not signed in")
+    return done.actor_label
 
 
 def event(name: str) -> str:

@@ -126,12 +126,24 @@ words.declare_events(
         "payments.day.propose_close": _("Close of the day proposed"),
         "payments.day.retry_settlement": _("Refused instructions sent again"),
         "payments.day.settle": _("Day settled finally"),
+        "payments.day.report": _("Reports of the day made"),
         "payments.file.download": _("File taken out"),
+        "payments.file.receive": _("File received"),
+        "payments.file.record": _("File recorded"),
+        "payments.file.refuse": _("File refused"),
+        "payments.report.resend": _("Report sent again"),
+        "payments.report.send": _("Report sent"),
         "payments.participant.cap": _("Net debit cap changed"),
         "payments.participant.key": _("Participant's key added"),
         "payments.participant.register": _("Participant registered"),
         "payments.report.download": _("Report taken out"),
         "payments.settlement.answer": _("Settlement bank's answer"),
+    }
+)
+words.declare_programs(
+    {
+        "payments.day": _("Close of the day"),
+        "payments.import_file": _("Import of files"),
     }
 )
 words.declare_messages(

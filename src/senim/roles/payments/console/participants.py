@@ -243,7 +243,7 @@ def approval_facts(approval: Approval) -> Facts:
         "collateral_tiyn": formats.amount,
         "net_debit_cap_tiyn": formats.amount,
     }
-    labels_of = {field.name: field.verbose_name for field in Participant._meta.fields}  # noqa: SLF001 Django's own door
+    labels_of = {field.name: field.verbose_name for field in Participant._meta.fields}
     return [
         (labels_of[name], written.get(name, str)(given[name]))
         for name in ("code", *ParticipantForm.Meta.fields)
