@@ -93,10 +93,10 @@ def test_a_participant_sees_its_own_files_alone(market: Market, key: SigningKey)
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda key, body: Client().post(FILES, body, content_type="application/xml"),
+        lambda _key, body: Client().post(FILES, body, content_type="application/xml"),
         lambda key, body: call(key, "POST", FILES, body, created=1_700_000_000),
         lambda key, body: call(key, "POST", FILES, body, Signature="sig1=:AAAA:"),
-        lambda key, body: call(ed25519_signing_key("nobody", b"k" * 32), "POST", FILES, body),
+        lambda _key, body: call(ed25519_signing_key("nobody", b"k" * 32), "POST", FILES, body),
         lambda key, body: call(ed25519_signing_key(key.key_id, b"k" * 32), "POST", FILES, body),
         lambda key, body: Client().generic(
             "POST", FILES, body + b" ", content_type="application/xml", headers=sign_request(key, "POST", FILES, body)

@@ -90,14 +90,12 @@ def _figures(files: dict[int, Path], count: int, environment: dict[str, str]) ->
     whole_seconds, whole_rss, _ = _run(_WHOLE, environment, files[count])
     _, import_small_rss, _ = _run(_IMPORT, environment, files[SMALL], SMALL)
     import_seconds, import_rss, recording_seconds = _run(_IMPORT, environment, files[count], count)
-    label = f"{count:,} transactions, {files[count].stat().st_size / 1e6:.0f} MB"
+    unit, label = "transactions/s", f"{count:,} transactions, {files[count].stat().st_size / 1e6:.0f} MB"
     return [
-        figure(
-            f"file check, {label}", count / read_seconds, "transactions/s", baseline=count / whole_seconds, rss_mib=read_rss
-        ),
+        figure(f"file check, {label}", count / read_seconds, unit, baseline=count / whole_seconds, rss_mib=read_rss),
         figure("file check: peak memory (baseline: whole)", read_rss, "MiB", baseline=whole_rss, rss_mib=read_rss),
         figure(f"file check: memory above that for {SMALL:,}", read_rss - small_rss, "MiB", rss_mib=read_rss),
-        figure(f"file import, {label}", count / import_seconds, "transactions/s", rss_mib=import_rss),
+        figure(f"file import, {label}", count / import_seconds, unit, rss_mib=import_rss),
         figure("file import: whole", import_seconds, "s", rss_mib=import_rss),
         figure("file import: recording, under the Centre's lock", recording_seconds, "s", rss_mib=import_rss),
         figure(

@@ -23,7 +23,7 @@ SKELETON_PARTS_MAX: Final = 10_000
 """Parts of a message beside its transactions; only a file made to harm has more."""
 PROBLEMS_MAX: Final = 1_000
 RECORD_PROBLEMS_MAX: Final = 100
-"""Errors told of one transaction: a mebibyte of it could hold tens of thousands, and each is looked up."""
+"""Errors told of one transaction: it could hold thousands, and each is looked up."""
 STEP: Final = re.compile(r"(?:[^:/\[\]]+:)?([^:/\[\]]+)(?:\[([0-9]+)\])?")
 
 
@@ -167,8 +167,10 @@ def _follow(root: Any, path: str) -> Any:
         if match is None:
             break
         name, position = match[1], int(match[2] or 1)
-        alike = [each for each in element if name in {"*", stream.local_name(each)}]
-        if position > len(alike):
+        # Without a list of the children: a hostile part may have tens of thousands, and many errors.
+        alike = element.iterchildren("*" if name == "*" else f"{{*}}{name}")
+        found = next(islice(alike, position - 1, None), None)
+        if found is None:
             break
-        element = alike[position - 1]
+        element = found
     return element

@@ -24,7 +24,7 @@ from senim.roles.payments.messages.errors import (
 CHUNK_BYTES = 64 * 1024
 HEAD_BYTES_MAX = 1024 * 1024
 """The header and the beginning of the message must lie within the first mebibyte."""
-RECORD_BYTES_MAX = 1024 * 1024
+RECORD_BYTES_MAX = 256 * 1024
 """Room for one transaction with everything around it; a believable one takes one or two kilobytes."""
 SAFE: dict[str, Any] = {
     "encoding": "utf-8",
@@ -228,8 +228,9 @@ def path_of(element: Any, below: Any = None) -> str:
     while element is not None and element is not below:
         parent = element.getparent()
         name = local_name(element)
-        alike = list(parent.iterchildren(element.tag)) if parent is not None else [element]
-        parts.append(f"{name}[{alike.index(element) + 1}]" if len(alike) > 1 else name)
+        before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
+        is_one_of_many = before > 0 or next(element.itersiblings(element.tag), None) is not None
+        parts.append(f"{name}[{before + 1}]" if is_one_of_many else name)
         element = parent
     return "/".join(reversed(parts))
 
