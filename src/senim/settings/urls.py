@@ -1,7 +1,5 @@
 """Every address of a deployment: the shell's, the kernel's, then those of the roles that are switched on."""
 
-from importlib.util import find_spec
-
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -12,7 +10,7 @@ PARTS = [
     *(f"senim.roles.{role}.urls" for role in settings.CONFIG.roles),
 ]
 
-urlpatterns: list[URLPattern | URLResolver] = [path("", include(part)) for part in PARTS if find_spec(part)]
+urlpatterns: list[URLPattern | URLResolver] = [path("", include(part)) for part in PARTS]
 
 handler400 = "senim.kernel.console.failures.bad_request"
 handler403 = "senim.kernel.console.failures.forbidden"
