@@ -108,6 +108,7 @@ def test_a_day_of_the_market_from_operations_to_reports(market: Running) -> None
     [after] = OperatingDay.objects.filter(state=DayState.OPEN)
     wait_for("operations of the next day", lambda: Operation.objects.filter(day=after.day).exists())
     assert market.stop() == 0
+    assert (market.layout.root / "prepared.json").exists()
     assert not [name for name in running_commands() if str(market.layout.root) in name]
 
 

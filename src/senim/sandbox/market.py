@@ -12,12 +12,22 @@ import click
 
 from senim.commands import up
 from senim.runtime.config import Config
+from senim.runtime.postgres import database_url
 from senim.runtime.supervisor import Process, Supervisor, require_free_port
 from senim.sandbox.layout import Layout
 from senim.sandbox.world import BANKS, SETTLEMENT_BANK
 
 ORGANISATION: Final = "«Көпір» төлем жүйесі"
 STATE: Final = "market.json"
+PREPARED: Final = "prepared.json"
+THERE: Final = """
+    SELECT (SELECT count(*) FROM payments_participant WHERE state = 'active'),
+           (SELECT count(*) FROM payments_participantkey),
+           (SELECT count(*) FROM payments_customeraccount),
+           (SELECT count(*) FROM access_staff),
+           (SELECT string_agg(url, ' ' ORDER BY code) FROM delivery_peer),
+           (SELECT system_identifier FROM pg_control_system())
+"""
 SIMULATORS: Final = "senim.sandbox.simulators"
 
 
@@ -64,7 +74,9 @@ def run(config: Config, options: Options) -> int:
         )
     up.prepare_deployment(config)
     try:
-        prepare(options)
+        if not is_prepared(config, layout, options):
+            prepare(options)
+            note_prepared(config, layout, options)
         supervisor = Supervisor(
             [*up.processes(config), *simulators(layout)],
             config.log_dir,
@@ -74,6 +86,36 @@ def run(config: Config, options: Options) -> int:
         return supervisor.run(lambda: announce(config, layout, options, time.monotonic() - began))
     finally:
         up.release(config)
+
+
+def is_prepared(config: Config, layout: Layout, options: Options) -> bool:
+    """Whether an earlier start has made all that this one needs, in this very database: a look is enough then."""
+    marker = layout.root / PREPARED
+    files = [layout.credentials, *(layout.folder(bank) / "office.json" for bank in (SETTLEMENT_BANK, *BANKS))]
+    if not marker.exists() or not all(file.exists() for file in files):
+        return False
+    kept: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+    return kept == _prepared(config, layout, options)
+
+
+def note_prepared(config: Config, layout: Layout, options: Options) -> None:
+    """Remember what was made, last of all: a preparation that broke off is made again."""
+    (layout.root / PREPARED).write_text(json.dumps(_prepared(config, layout, options)), encoding="utf-8")
+
+
+def _prepared(config: Config, layout: Layout, options: Options) -> dict[str, Any]:
+    import psycopg
+
+    with psycopg.connect(database_url(config=config)) as connection:
+        there = connection.execute(THERE).fetchone()
+    newest = max(path.stat().st_mtime for path in Path(__file__).parent.rglob("*.py"))
+    return {
+        "ports": [layout.port, config.centre_port],
+        "address": config.address,
+        "options": [options.as_json(), options.customers],
+        "code": newest,
+        "database": [str(value) for value in there or ()],
+    }
 
 
 def prepare(options: Options) -> None:

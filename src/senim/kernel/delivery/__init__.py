@@ -10,8 +10,25 @@ Receiving is a function that runs in the transaction in which the message is kep
     def receive(incoming: Incoming) -> None: ...
 """
 
-from senim.kernel.delivery.registry import receives
-from senim.kernel.delivery.sending import NotDead, PeerInactive, add_peer, deliver_due, resend, send
-from senim.kernel.delivery.wire import Attached
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from senim.kernel.delivery.registry import receives
+    from senim.kernel.delivery.sending import NotDead, PeerInactive, add_peer, deliver_due, resend, send
+    from senim.kernel.delivery.wire import Attached
 
 __all__ = ["Attached", "NotDead", "PeerInactive", "add_peer", "deliver_due", "receives", "resend", "send"]
+
+_HOMES: Final = {
+    "Attached": "wire",
+    "receives": "registry",
+    **dict.fromkeys(("NotDead", "PeerInactive", "add_peer", "deliver_due", "resend", "send"), "sending"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is: simulators use the wire form alone, without Django."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
