@@ -1,11 +1,13 @@
 """Which transfers are posted: every status, by precedence, and what it leaves behind."""
 
 import pytest
+from psycopg.errors import InFailedSqlTransaction
 from tests.ledger.conftest import Connection
 from tests.ledger.tables import MAX, balances, is_closed, open_accounts, post
 
 from senim import ledger
 from senim.ledger import Transfer
+from senim.ledger.errors import LedgerContention
 from senim.ledger.schema import set_clock_offset
 from senim.ledger.types import TIMESTAMP_MAX
 
@@ -457,3 +459,14 @@ def test_every_field_comes_back_exactly(book: Connection, amount: int) -> None:
         assert ledger.post(book, [asked]).all_ok
         assert ledger.post(book, [timed]).all_ok
     assert [t._replace(timestamp=0) for t in ledger.lookup_transfers(book, [2, MAX - 1])] == [timed, asked]
+
+
+def test_a_posting_broken_off_cannot_be_committed(book: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("senim.ledger.exact.ATTEMPTS_MAX", 0)
+    event = Transfer(id=1, debit_account_id=4, credit_account_id=3, amount=5, ledger=1, code=1)
+    with book.transaction():
+        with pytest.raises(LedgerContention):
+            ledger.post(book, [event])
+        with pytest.raises(InFailedSqlTransaction):
+            book.execute(b"SELECT 1")
+    assert balances(book, 4) == (0, 0, 0, 0)

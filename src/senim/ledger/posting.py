@@ -7,9 +7,11 @@ Where the proof fails, or for anything but plain transfers, the exact way decide
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 from psycopg import Connection, Cursor, DatabaseError
 from psycopg.errors import UniqueViolation
@@ -50,21 +52,37 @@ def post(connection: Connection[TupleRow], transfers: Sequence[Transfer] | Trans
         return Results(0, 0)
     cur = codec.cursor(connection)
     columns = transfers if isinstance(transfers, TransferColumns) else columns_of(transfers)
-    deltas = None
-    if columns is not None and _is_plain(columns):
-        deltas = _sum_by_account(columns)
-        if count <= ONE_STATEMENT_MAX:
-            first_timestamp = _post_in_one_statement(cur, deltas, columns, is_alone=False)
-            is_written = True
-        else:
-            first_timestamp = _touch(cur, deltas, columns)
-            is_written = first_timestamp > 0 and _copy_plain(cur, columns, first_timestamp)
-        if first_timestamp > 0 and is_written:
+    if columns is None or not _is_plain(columns):
+        return post_exactly(cur, _objects(transfers), None)
+    deltas = _sum_by_account(columns)
+    try:
+        first_timestamp = _post_plain(cur, deltas, columns)
+        if first_timestamp > 0:
             return Results(count, first_timestamp)
-        if first_timestamp < 0:
-            deltas = None
-    events = transfers_of(transfers) if isinstance(transfers, TransferColumns) else transfers
-    return post_exactly(cur, events, deltas)
+        return post_exactly(cur, _objects(transfers), deltas if first_timestamp == 0 else None)
+    except BaseException:
+        _abort(cur)
+        raise
+
+
+def _objects(transfers: Sequence[Transfer] | TransferColumns) -> Sequence[Transfer]:
+    return transfers_of(transfers) if isinstance(transfers, TransferColumns) else transfers
+
+
+def _abort(cur: Cursor[TupleRow]) -> None:
+    """Make the caller's transaction fail: sums may be in without their transfers, and must never be committed."""
+    with suppress(psycopg.Error):
+        cur.execute("DO $$ BEGIN RAISE EXCEPTION 'ledger: a posting was broken off'; END $$")
+
+
+def _post_plain(cur: Cursor[TupleRow], deltas: Deltas, columns: TransferColumns) -> int:
+    """The short way: the first timestamp, or 0 (the sums are in, nothing else), or -1 (nothing is)."""
+    if columns.count <= ONE_STATEMENT_MAX:
+        return _post_in_one_statement(cur, deltas, columns, is_alone=False)
+    first_timestamp = _touch(cur, deltas, columns)
+    if first_timestamp > 0 and not _copy_plain(cur, columns, first_timestamp):
+        return 0
+    return first_timestamp
 
 
 def post_alone(connection: Connection[TupleRow], transfers: Sequence[Transfer]) -> Results:
