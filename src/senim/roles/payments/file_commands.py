@@ -72,7 +72,7 @@ def _imported(sender: Any, file: Path, answer: Path | None) -> dict[str, object]
     if answer and answered:
         answer.write_bytes(store.default().read(answered.sha256))
     refused = Operation.objects.filter(file_id=imported.pk, status=Status.REFUSED)
-    reasons = refused.values_list("reason").annotate(Count("*")).order_by("reason")
+    reasons = refused.values_list("reason").annotate(count=Count("pk")).order_by("reason")
     columns = ("file_index", "end_to_end_id", "reason")
     listed = refused.order_by("file_index").values_list(*columns)[:REFUSED_LISTED_MAX]
     return {

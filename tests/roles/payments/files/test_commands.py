@@ -15,6 +15,7 @@ from senim.roles.payments.models import MessageFile
 
 def run(command: Any, *arguments: object) -> tuple[Result, dict[str, Any]]:
     result = CliRunner().invoke(command, [*map(str, arguments), "--json"])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result, json.loads(result.stdout)
 
 
