@@ -1,23 +1,33 @@
 """The payment system's work by the clock: days open and close, a close goes on, reports reach their readers.
 
-All of it keeps nothing in memory: whatever a run leaves undone, killed or not, the next one finds. Two workers at once
-stand in line at the day's row.
+What must not be lost is in the database: whatever a run leaves undone, killed or not, the next one finds. Two workers
+at once stand in line at the day's row.
 """
+
+import datetime as dt
+import time
+from typing import Final
 
 import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from senim.errors import SenimError
 from senim.kernel import events, jobs
 from senim.roles.payments import file_jobs
+from senim.roles.payments.rules.kinds import DayState
 from senim.roles.payments.services import day, reports
-from senim.roles.payments.services.day_state import CloseStopped
 
 __all__ = ["carry_on", "file_jobs", "send_unsent_reports", "watch_days"]  # the worker looks for jobs in this module
 
 log = structlog.get_logger(__name__)
 
-ACTOR = events.Actor.job("payments.day")
+ACTOR: Final = events.Actor.job("payments.day")
+PAUSE_SECONDS: Final = 5.0
+PAUSE_SECONDS_MAX: Final = 600.0
+
+_stopped: dict[dt.date, tuple[float, float]] = {}
+"""Days that stopped: when to try again (by the monotonic clock), and the last pause in seconds."""
 
 
 @jobs.loop("payments.days", every_seconds=2)
@@ -32,10 +42,23 @@ def watch_days() -> None:
 def carry_on() -> None:
     """Carry each closed day on as far as it goes; one that is stopped does not hold up the others."""
     for unfinished in day.unfinished():
-        try:
-            day.advance(unfinished, ACTOR)
-        except CloseStopped as stopped:
-            log.info("close_stopped", code=stopped.code, **{"day": unfinished.isoformat(), **stopped.fields})
+        retry_at, _ = _stopped.get(unfinished, (0.0, 0.0))
+        if time.monotonic() >= retry_at:
+            _carry_on(unfinished)
+
+
+def _carry_on(unfinished: dt.date) -> None:
+    try:
+        day.advance(unfinished, ACTOR)
+    except SenimError as stopped:
+        state = day.state_of(unfinished)
+        log.warning("close_stopped", operating_day=unfinished.isoformat(), state=state.value, code=stopped.code)
+        if state != DayState.INSTRUCTED:  # there the next answer of the settlement bank may come at any moment
+            _, before = _stopped.get(unfinished, (0.0, 0.0))
+            pause = min(max(2 * before, PAUSE_SECONDS), PAUSE_SECONDS_MAX)
+            _stopped[unfinished] = (time.monotonic() + pause, pause)
+    else:
+        _stopped.pop(unfinished, None)
 
 
 @jobs.loop("payments.reports", every_seconds=300)

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.utils import timezone
 
+from senim.errors import SenimError
 from senim.kernel import approvals, events
 from senim.kernel.access.models import Staff
 from senim.kernel.approvals.models import Approval
@@ -24,7 +25,6 @@ from senim.roles.payments.services import clearing_movements, obligations, repor
 from senim.roles.payments.services.accounts import raw_connection
 from senim.roles.payments.services.centre_lock import hold_centre
 from senim.roles.payments.services.day_state import (
-    CloseStopped,
     DayDoesNotBalance,
     DayNotBegun,
     DayNotOpen,
@@ -224,7 +224,7 @@ def advance(day: dt.date, actor: events.Actor) -> DayState:
 
     Raises:
         DayUnknown: there is no such day.
-        CloseStopped: the close cannot go on by itself.
+        SenimError: the close cannot go on by itself; mostly a CloseStopped, which says what people have to do.
     """
     while True:
         before = state_of(day)
@@ -233,7 +233,7 @@ def advance(day: dt.date, actor: events.Actor) -> DayState:
             return before
         try:
             step(day, actor)
-        except CloseStopped as stopped:
+        except SenimError as stopped:
             note_trouble(day, stopped)
             raise
         after = state_of(day)

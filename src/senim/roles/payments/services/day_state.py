@@ -129,10 +129,14 @@ def lock(day: dt.date) -> OperatingDay:
     return row
 
 
-def note_trouble(day: dt.date, stopped: CloseStopped) -> None:
-    """Keep on the day what stops its close, for people to see."""
-    trouble = json.dumps({"message": stopped.template, "fields": stopped.fields}, ensure_ascii=False, default=str)
-    OperatingDay.objects.filter(pk=day).update(trouble=trouble)
+def note_trouble(day: dt.date, stopped: SenimError) -> None:
+    """Keep on the day what stops its close, for people to see. The same again writes nothing."""
+    if isinstance(stopped, CloseStopped):
+        kept = {"message": stopped.template, "fields": stopped.fields}
+    else:
+        kept = {"message": stopped.message.replace("%", "%%"), "fields": {}}
+    trouble = json.dumps(kept, ensure_ascii=False, default=str)
+    OperatingDay.objects.filter(pk=day).exclude(trouble=trouble).update(trouble=trouble)
 
 
 def trouble_text(row: OperatingDay) -> str:

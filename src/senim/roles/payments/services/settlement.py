@@ -35,7 +35,7 @@ from senim.roles.payments.rules.kinds import (
     TransferCode,
 )
 from senim.roles.payments.rules.reasons import Reason
-from senim.roles.payments.services.accounts import raw_connection
+from senim.roles.payments.services.accounts import LedgerRefused, raw_connection
 from senim.roles.payments.services.centre_lock import hold_centre
 from senim.roles.payments.services.day_state import (
     AnswerContradicts,
@@ -341,6 +341,7 @@ def post_finally(instruction: SettlementInstruction) -> None:
 
     Raises:
         PostingWaits: the clearing account has no room for it now; nothing was changed.
+        LedgerRefused: the ledger refused it for another reason, which it never should.
     """
     hold_centre(raw_connection())  # a credit takes room from the clearing account that a batch may just be counting on
     lock(instruction.day_id)
@@ -358,9 +359,11 @@ def post_finally(instruction: SettlementInstruction) -> None:
         code=TransferCode.SETTLEMENT,
     )
     status = ledger.post(raw_connection(), [transfer])[0].status
+    # Raised out of the transaction, so that the ledger does not remember the id as one that failed.
+    if status is Status.EXCEEDS_DEBITS:
+        raise PostingWaits(participant=participant.code, amount_tiyn=abs(net_tiyn))
     if status not in (Status.OK, Status.EXISTS):
-        # Raised out of the transaction, so that the ledger does not remember the id as one that failed.
-        raise PostingWaits(participant=participant.code, amount_tiyn=abs(net_tiyn), status=status.value)
+        raise LedgerRefused(participant=participant.code, status=status.value)
     SettlementInstruction.objects.filter(pk=instruction.pk).update(posting_id=posting_id)
 
 
