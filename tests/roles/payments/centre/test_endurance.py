@@ -160,7 +160,7 @@ def test_a_lost_database_is_said_and_found_again(database: str, banks: list[Made
         reply = client.post(operation, key="later")
         assert (reply.status, reply.document["code"]) == (503, "unavailable")
         assert int(reply.headers["retry-after"]) > 0
-        assert client.send("GET", "/centre/v1/health").status == 503
+        wait_for(lambda: client.send("GET", "/centre/v1/health").status == 503)
         administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         again = client.post(operation, key="later")
         assert (again.status, again.document["replayed"]) == (200, False)

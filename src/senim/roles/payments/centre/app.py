@@ -154,8 +154,7 @@ class Centre:
         self, requests: Sequence[OperationRequest], received_at: dt.datetime, source: Source
     ) -> list[Answer]:
         arrivals = [arrive(request, received_at, source) for request in requests]
-        # Shielded: the operations are on their way, and their place in the queue is counted, whoever hangs up.
-        return await asyncio.shield(self.gatherer.submit(arrivals))
+        return await self.gatherer.submit(arrivals)
 
     async def _reader(self, scope: Scope) -> int:
         """The participant that asks to read."""
@@ -186,7 +185,7 @@ class Centre:
 
     def _health(self) -> tuple[int, bytes, bytes]:
         """Fit to be asked by anybody: nothing of business in it."""
-        is_ready = self.gatherer.is_database_up and self.reader.is_database_up and not self.gatherer.is_stopping
+        is_ready = self.reader.is_database_up and not self.gatherer.is_stopping
         report = {"status": "ok" if is_ready else "unavailable", "queued_operations": self.gatherer.queued_operations}
         return 200 if is_ready else 503, msgspec.json.encode(report), _JSON
 

@@ -63,7 +63,6 @@ class Gatherer:
         self._thread = threading.Thread(target=self._run, name="centre-batches", daemon=True)
         self.queued_operations = 0
         self.is_stopping = False
-        self.is_database_up = True
 
     def start(self) -> None:
         """Begin to take batches."""
@@ -164,7 +163,6 @@ class Gatherer:
                     ) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 tries += 1
-                self.is_database_up = False
                 log.warning("the database is away: %s", error)
                 # The first try may have met a connection that died while idle; the second one is fresh.
                 if tries >= 2:
@@ -186,7 +184,6 @@ class Gatherer:
         except BaseException:
             self._roll_back(connection)
             raise
-        self.is_database_up = True
         return answers
 
     def _roll_back(self, connection: psycopg.Connection[TupleRow]) -> None:

@@ -18,8 +18,9 @@ from senim.roles.payments.centre.keyring import KeyRing
 CONNECTIONS_MAX: Final = 2_000
 DRAIN_TIMEOUT_SECONDS: Final = 30
 KEEP_ALIVE_SECONDS: Final = 75
+GARBAGE_OBJECTS_MAX: Final = 50_000
 # A thread that waits for the interpreter gets it after this at the latest: batches and the loop share one.
-SWITCH_SECONDS: Final = 0.00005
+SWITCH_SECONDS: Final = 0.001
 
 
 def open_secret(sealed: bytes) -> bytes:
@@ -78,6 +79,7 @@ class Application:
         self._centre = Centre(gatherer, keys, Authenticator(keys, self._checking), reader)
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.set_threshold(GARBAGE_OBJECTS_MAX, 20, 20)  # a request leaves no cycles behind: look for some seldom
 
     async def stop(self) -> None:
         """Answer what is queued, then let go."""

@@ -35,7 +35,7 @@ from senim.roles.payments.rules.authorisation import (
 )
 from senim.roles.payments.rules.kinds import LEDGER_KZT, DayState, Source, TransferCode
 from senim.roles.payments.rules.reasons import Reason
-from senim.roles.payments.services.centre_lock import HOLD_CENTRE
+from senim.roles.payments.services.centre_lock import TAKE_LOCK
 from senim.roles.payments.services.recording import MICROSECOND, Arrival, Decision, arrive, record
 
 BATCH_MAX: Final = 20_000
@@ -43,9 +43,11 @@ _HUB: Final = CLEARING_HUB_ID.to_bytes(16, "big")
 _UNIX_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 # The tables grow from nothing to millions within one plan's life: a plan made while they were small must not scan them.
-# Forbidding it makes plans look dear, for which PostgreSQL would compile them anew each time.
-_NO_SCANS: Final = "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
-_CLOCK: Final = "SELECT clock_timestamp()"
+# Forbidding it makes plans look dear, for which PostgreSQL would compile them anew each time. The lock comes before the
+# clock, and what is read by the statements after this one is what all earlier holders wrote.
+_HOLD: Final = f"""
+SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), {TAKE_LOCK}, clock_timestamp()
+"""
 _OPEN_DAYS: Final = f"SELECT day FROM payments_operatingday WHERE state = '{DayState.OPEN}' ORDER BY day FOR SHARE"  # noqa: S608
 _BANKS: Final = """
 SELECT id, bank_code, state = 'active' FROM payments_participant WHERE state IN ('active', 'suspended')
@@ -157,9 +159,7 @@ def _enter(connection: Connection[TupleRow], arrivals: Sequence[Arrival]) -> Sta
     initiators = [arrived.request.initiator_id for arrived in arrivals]
     keys = [arrived.request.id for arrived in arrivals]
     with connection.pipeline():
-        _cursor(connection).execute(_NO_SCANS)
-        _cursor(connection).execute(HOLD_CENTRE)
-        clock = _cursor(connection).execute(_CLOCK)
+        clock = _cursor(connection).execute(_HOLD)
         days = _cursor(connection).execute(_OPEN_DAYS)
         banks = _cursor(connection).execute(_BANKS)
         known = _cursor(connection).execute(_KNOWN, (initiators, keys))
@@ -170,7 +170,7 @@ def _enter(connection: Connection[TupleRow], arrivals: Sequence[Arrival]) -> Sta
         index = position - 1
         answer = Answer(operation.bytes, keys[index], Outcome(status), reason, day, decided_at, replayed=True)
         answers[index] = (bytes(digest), answer)
-    return State(row[0], [day for (day,) in days.fetchall()], directory(banks.fetchall()), answers)
+    return State(row[3], [day for (day,) in days.fetchall()], directory(banks.fetchall()), answers)
 
 
 def _again(first: Answer, *, same: bool) -> Answer:

@@ -12,9 +12,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 CENTRE_LOCK: Final = 0x53454E494D  # "SENIM"
-HOLD_CENTRE: Final = f"SELECT pg_advisory_xact_lock({CENTRE_LOCK})"
+TAKE_LOCK: Final = f"pg_advisory_xact_lock({CENTRE_LOCK})"
 
 
 def hold_centre(connection: Connection[TupleRow]) -> None:
     """Wait for the lock and hold it to the end of the open transaction (Django: pass ``connection.connection``)."""
-    connection.execute(HOLD_CENTRE)
+    connection.execute(f"SELECT {TAKE_LOCK}")
