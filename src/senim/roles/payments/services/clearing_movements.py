@@ -11,26 +11,24 @@ from typing import Any, Final
 
 from django.db import connection
 
+from senim.ledger.types import NANOSECONDS_PER_SECOND
 from senim.roles.payments.models import OperatingDay
 from senim.roles.payments.rules.accounts import Purpose, day_number, participant_account_id
 from senim.roles.payments.rules.kinds import TransferCode
 
+CLOCKS_APART: Final = dt.timedelta(hours=1)
+"""More than the clocks of this machine and of the database's can differ."""
+
 # Debits of a clearing account are what the participant is owed, credits what it owes. The bound by timestamp lets the
-# block range index skip all that was posted before the day was opened.
+# block range index skip what was posted before the day was opened.
 MOVEMENTS_SQL: Final = """
-    SELECT account_id, sum(amount)::bigint
-      FROM (
-            SELECT debit_account_id AS account_id, amount
-              FROM ledger_transfer
-             WHERE "timestamp" >= %(since)s AND code = %(code)s AND user_data_32 = %(day)s AND failed_status IS NULL
-               AND debit_account_id = ANY(%(accounts)s)
-             UNION ALL
-            SELECT credit_account_id, -amount
-              FROM ledger_transfer
-             WHERE "timestamp" >= %(since)s AND code = %(code)s AND user_data_32 = %(day)s AND failed_status IS NULL
-               AND credit_account_id = ANY(%(accounts)s)
-           ) AS movement
-     GROUP BY account_id
+    SELECT side.account_id, sum(side.amount)::bigint
+      FROM ledger_transfer AS t
+     CROSS JOIN LATERAL (VALUES (t.debit_account_id, t.amount), (t.credit_account_id, -t.amount))
+           AS side (account_id, amount)
+     WHERE t."timestamp" >= %(since)s AND t.code = %(code)s AND t.user_data_32 = %(day)s AND t.failed_status IS NULL
+       AND side.account_id = ANY(%(accounts)s)
+     GROUP BY side.account_id
 """
 
 
@@ -39,7 +37,7 @@ def of_day(day: dt.date, bank_codes: Sequence[str]) -> dict[str, int]:
     accounts = {uuid.UUID(int=participant_account_id(code, Purpose.CLEARING)): code for code in bank_codes}
     opened_at = OperatingDay.objects.values_list("opened_at", flat=True).get(pk=day)
     parameters: dict[str, Any] = {
-        "since": int(opened_at.timestamp()) * 1_000_000_000,
+        "since": int((opened_at - CLOCKS_APART).timestamp()) * NANOSECONDS_PER_SECOND,
         "code": int(TransferCode.POSITION),
         "day": day_number(day),
         "accounts": list(accounts),
