@@ -181,9 +181,12 @@ def get_answer(request: HttpRequest, file_id: uuid.UUID) -> FileResponse:
     answer = MessageFile.objects.filter(answers=_own(request, file_id)).first()
     if answer is None:
         raise AnswerNotReady()
-    return FileResponse(
-        store.open(answer.sha256), as_attachment=True, filename=answer.name, content_type="application/xml"
-    )
+    sender = _sender(request)
+    with events.act(
+        "payments.file.answer", events.Actor.client(sender.code, sender.name), ("file", file_id), sha256=answer.sha256
+    ):
+        content = store.open(answer.sha256)
+    return FileResponse(content, as_attachment=True, filename=answer.name, content_type="application/xml")
 
 
 def _problem(request: HttpRequest, code: str, title: str, status: int) -> HttpResponse:

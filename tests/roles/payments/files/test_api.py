@@ -14,6 +14,7 @@ from tests.roles.payments.files.two_banks import Market
 
 from senim.kernel.access.sealed import seal
 from senim.kernel.delivery.signatures import SigningKey, ed25519_signing_key, hmac_signing_key, sign_request
+from senim.kernel.events.models import Event
 from senim.roles.payments.messages import pacs002
 from senim.roles.payments.models import MessageFile, Participant, ParticipantKey
 from senim.roles.payments.services import files
@@ -45,6 +46,8 @@ def key(market: Market) -> SigningKey:
     return ed25519(market.a)
 
 
+@pytest.mark.clause("EM-55.10")
+@pytest.mark.clause("PO-34.10")
 def test_a_file_goes_from_upload_to_answer(market: Market, key: SigningKey) -> None:
     sent = call(key, "POST", f"{FILES}?name=transfers.xml", market.file([market.payment(1), market.payment(2)]))
     assert sent.status_code == 202, sent.content
@@ -63,6 +66,9 @@ def test_a_file_goes_from_upload_to_answer(market: Market, key: SigningKey) -> N
     report, statuses = pacs002.read(b"".join(answer.streaming_content))
     assert (report.original.message_id, len(statuses)) == ("MSG-1", 2)
     assert [each["id"] for each in call(key, "GET", FILES).json()] == [received["id"]]
+    steps = Event.objects.filter(record_id=received["id"], actor=market.a.code).order_by("began_at")
+    assert [each.name for each in steps] == ["payments.file.receive", "payments.file.answer"]
+    assert all(each.outcome == "succeeded" for each in steps)
 
 
 def test_an_hmac_key_does_too(market: Market) -> None:
@@ -77,7 +83,6 @@ def test_an_hmac_key_does_too(market: Market) -> None:
     assert call(hmac_signing_key("hmac", secret), "GET", FILES).status_code == 200
 
 
-@pytest.mark.clause("EM-55.2")
 def test_a_participant_sees_its_own_files_alone(market: Market, key: SigningKey) -> None:
     file = market.send(market.file([market.payment()]))
     other = ed25519(market.b)

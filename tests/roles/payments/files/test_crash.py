@@ -71,6 +71,7 @@ def file(market: Market) -> MessageFile:
     return files.keep_file(market.a, "f.xml", BytesIO(content), actor=ACTOR)
 
 
+@pytest.mark.clause("PO-34.1")
 @pytest.mark.parametrize("point", ["checking 8", "recording 4", "recording 12"])
 def test_a_killed_import_is_finished_by_the_next(
     market: Market, file: MessageFile, own_database: str, balance: Callable[[str], int], point: str

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
 import pytest
@@ -18,6 +19,7 @@ from senim.runtime.bench import rss_mib
 GOOD = making.file(3)
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 BODY = GOOD.removeprefix(DECLARATION)
+SPACE = b"urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"
 EXTERNAL = b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
 NAMES = ("Айгүл Серікқызы".encode(), "Данияр".encode(), "Ахметұлы".encode())
 LAUGHS = (
@@ -88,6 +90,8 @@ def test_the_good_file_is_good() -> None:
         (GOOD.replace(b"pacs.008.001.08", b"camt.056.001.08"), 2, "not known"),
         (GOOD.replace(b"pacs.008.001.08", b"pacs.009.001.08"), None, "not a pacs.008"),
         (GOOD.replace(b"urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08", b"pacs.008.001.08"), 2, "not known"),
+        (making.enveloped(GOOD).replace(b"urn:x", SPACE), None, "envelope"),
+        (making.enveloped(GOOD).replace(b"urn:x", SPACE[:-15] + b"head.001.001.02"), None, "envelope"),
         (making.enveloped(GOOD).replace(b"</Envelope>", BODY + b"</Envelope>"), None, "more than one"),
         (making.enveloped(GOOD).replace(b"</Envelope>", b"<a>" + BODY + b"</a></Envelope>"), None, "more than one"),
     ],
@@ -111,6 +115,7 @@ def test_what_is_no_message_is_refused_with_its_line(content: bytes, line: int |
     GOOD.replace(b"<MsgId>", b"<MsgId><![CDATA[").replace(b"</MsgId>", b"]]></MsgId>"),
     GOOD.replace(b"<MsgId>", b"<!-- c --><?p?><MsgId>"),
     making.enveloped(GOOD),
+    making.enveloped(GOOD).replace(b"urn:x", b"http://www.w3.org/2001/XMLSchema"),
     making.enveloped(GOOD, "head.001.001.04", "pacs.008.001.10"),
     making.enveloped(GOOD).replace(b"Envelope", b"s:Env").replace(b' xmlns="urn:x"', b' xmlns:s="urn:s"', 1),
     b"<DataPDU><Body>" + making.enveloped(GOOD).split(b"?>", 1)[1] + b"</Body></DataPDU>",
@@ -338,3 +343,15 @@ def test_memory_is_flat() -> None:
 
 def test_a_schema_is_compiled_once() -> None:
     assert schema.compiled("pacs.008.001.08") is schema.compiled("pacs.008.001.08")
+
+
+def test_threads_do_not_mix_up_their_files() -> None:
+    """Each thread finds the errors of its own file, however many read at once."""
+
+    def errors(number: int) -> bool:
+        content = GOOD.replace(b"SLEV", b"BAD%d" % number)
+        found = check.inspect(content)
+        return len(found.problems) == 3 and all(f"BAD{number}'" in each.message for each in found.problems)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(errors, range(200)))

@@ -13,12 +13,12 @@ sequence) are validated a little more loosely than their published schema, never
 import importlib
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import Field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache, lru_cache
-from threading import Lock
+from threading import local
 from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 from xml.sax.saxutils import quoteattr
@@ -54,7 +54,26 @@ FACETS = {
 }
 EMPTY_CHOICE = re.compile(r"MandateRelatedData[0-9]+Choice")
 """Choices that the published schemas let stand empty, which the classes cannot say."""
-_compiling = Lock()
+COMPILED_MAX = 64
+
+
+class _Compiled(local):
+    """Compiled schemas of one thread: a schema of lxml keeps the errors of its last validation in itself."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[tuple[object, ...], etree.XMLSchema] = {}
+
+    def find(self, key: tuple[object, ...], compile_: Callable[[], etree.XMLSchema]) -> etree.XMLSchema:
+        """The schema under ``key``, compiled when it is first wanted."""
+        found = self.schemas.get(key)
+        if found is None:
+            if len(self.schemas) >= COMPILED_MAX:
+                self.schemas.clear()  # only a sender that names every envelope otherwise comes here
+            found = self.schemas[key] = compile_()
+        return found
+
+
+_compiled = _Compiled()
 
 
 def definition(namespace: str) -> str:
@@ -111,19 +130,25 @@ def derived(identifier: str, record: str | None = None) -> str:
     return "".join(_schema(identifier, name, cls))
 
 
-@lru_cache(maxsize=64)
 def compiled(identifier: str, record: str | None = None) -> etree.XMLSchema:
-    """The same, compiled. A compiled schema is read-only and may serve any number of parsers."""
-    with _compiling:
-        return etree.XMLSchema(etree.fromstring(derived(identifier, record).encode()))
+    """The same, compiled; for use in this thread."""
+    return _compiled.find(
+        (identifier, record), lambda: etree.XMLSchema(etree.fromstring(derived(identifier, record).encode()))
+    )
 
 
-@lru_cache(maxsize=64)
 def compiled_envelope(root: str, identifiers: tuple[str, ...]) -> etree.XMLSchema:
     """A schema for an envelope: whatever surrounds them, the header and the message in it are validated strictly.
 
     ``root`` is the qualified name of the outermost element as lxml spells it (``{namespace}Envelope``).
+
+    Raises:
+        UnknownMessage: the envelope has a name that no envelope can have, such as one of the message's own namespace.
     """
+    return _compiled.find((root, *identifiers), lambda: _compile_envelope(root, identifiers))
+
+
+def _compile_envelope(root: str, identifiers: tuple[str, ...]) -> etree.XMLSchema:
     wrapped = etree.QName(root)
     imports = "".join(
         f'<xs:import namespace="{namespace(each)}" schemaLocation="senim:{each}"/>' for each in identifiers
@@ -137,8 +162,10 @@ def compiled_envelope(root: str, identifiers: tuple[str, ...]) -> etree.XMLSchem
     )
     parser = etree.XMLParser(no_network=True)
     parser.resolvers.add(_DerivedResolver())
-    with _compiling:
+    try:
         return etree.XMLSchema(etree.fromstring(text.encode(), parser))
+    except etree.XMLSchemaParseError:
+        raise UnknownMessage(f"The message stands in an envelope of an unusable name, {root[:120]}.") from None
 
 
 def validate(identifier: str, content: bytes) -> None:

@@ -17,7 +17,11 @@ INFORMATION_MAX = 105
 
 def tag(name: str, value: str) -> str:
     """An element with text; nothing when there is none."""
-    return f"<{name}>{escape(FORBIDDEN.sub('?', value))}</{name}>" if value else ""
+    if not value:
+        return ""
+    # Called a million times for a large answer, nearly always with plain identifications.
+    carried = value if value.isprintable() else FORBIDDEN.sub("?", value)
+    return f"<{name}>{escape(carried)}</{name}>"
 
 
 def wrap(name: str, *parts: str) -> str:
