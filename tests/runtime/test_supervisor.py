@@ -108,9 +108,10 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_crashed_one_comes_back_ever_later(tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACKOFF_FIRST_SECONDS", 0.1)
-    one = Supervisor([Process("frail", [*PYTHON, "raise SystemExit(3)"])], tmp_path, tell=lines.append)
-    stopper = threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM])
-    stopper.start()
+    one = Supervisor(
+        [Process("frail", [*PYTHON, "import time; time.sleep(0.1); raise SystemExit(3)"])], tmp_path, tell=lines.append
+    )
+    threading.Timer(3.5, one._stopping.set).start()
     assert one.run() == 0
     pauses = [float(line.split(" in ")[1].split()[0]) for line in lines if "starting it again" in line]
     assert pauses[:3] == [0.1, 0.2, 0.4]
@@ -122,14 +123,14 @@ def test_the_heart_beats_and_its_trouble_is_told(tmp_path: Path, lines: list[str
         raise SupervisorError("the database sleeps")
 
     one = Supervisor([Process("one", SLEEP)], tmp_path, heartbeat=heartbeat, tell=lines.append)
-    threading.Timer(1.6, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    threading.Timer(1.6, one._stopping.set).start()
     assert one.run() == 0
     assert lines == ["the database sleeps"]
 
 
 def test_a_heart_that_hangs_delays_nothing(tmp_path: Path) -> None:
     one = Supervisor([Process("one", SLEEP)], tmp_path, heartbeat=lambda: time.sleep(60))
-    threading.Timer(1.6, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    threading.Timer(1.6, one._stopping.set).start()
     began = time.monotonic()
     assert one.run() == 0
     assert time.monotonic() - began < 4
