@@ -91,6 +91,7 @@ BENCHES: Final = {
     "centre": Lazy("senim.roles.payments.centre.bench:command", "Authorisations a second, single and in batches."),
     "netting": Lazy("senim.roles.payments.services.netting_bench:command", "Netting of a day of operations."),
     "files": Lazy("senim.roles.payments.messages.bench:command", "Import of a large pacs.008 file."),
+    "registers": Lazy("senim.roles.payments.console.bench:command", "Pages of a register of 1,000,000 rows."),
     "all": Lazy("senim.commands.bench:command", "All of them, one after the other.", django=False),
 }
 COMMANDS: Final = {

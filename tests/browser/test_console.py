@@ -157,7 +157,7 @@ def test_a_participant_is_registered_by_one_and_approved_by_another(room: Room, 
     controller.speak("kk")
     expect(controller.page.locator(".rail .badge")).to_contain_text("2")
     page = controller.open("/console/approvals/?state=waiting")
-    page.click("tr:has-text('Samal Bank') a")
+    page.click("tr:has-text('Самал банкі') a")
     expect(page.locator("main")).to_contain_text("Самал банкі")
     page.click("button[value=approve]")
     expect(page.locator(".notice.good")).to_contain_text("Бекітілді және орындалды")

@@ -63,7 +63,7 @@ REGISTER = Register(
     columns=(
         Column(name="made_at", label=_("Proposed"), form=Form.MOMENT),
         Column(name="kind", label=_("Act"), value=lambda row: words.act_label(row.kind)),
-        Column(name="title", label=_("Subject"), lead=True),
+        Column(name="title", label=_("Subject"), value=words.subject, lead=True),
         Column(name="maker", label=_("Proposed by"), value=lambda row: row.maker.full_name, order="maker__full_name"),
         Column(name="state", label=_("State"), state=state),
         Column(
@@ -109,13 +109,14 @@ def detail(request: HttpRequest, approval_id: int) -> HttpResponse:
         "approval": approval,
         "state": state(approval),
         "label": words.act_label(approval.kind),
+        "subject": words.subject(approval),
         "facts": act.facts(approval) if act else sorted(approval.payload.items()),
         "consequence": act.consequence if act else "",
         "may_decide": _may_decide(request, approval),
         "own": approval.maker_id == request.user.pk,
         "may_withdraw": approval.maker_id == request.user.pk and approval.state == Approval.State.WAITING,
         "record_address": words.record_address(approval.record_type, approval.record_id),
-        "crumbs": [(_("Approvals"), reverse("console:approvals")), (approval.title, None)],
+        "crumbs": [(_("Approvals"), reverse("console:approvals")), (words.subject(approval), None)],
         "help": HELP,
     }
     return render(request, "console/approval.html", context)

@@ -26,6 +26,7 @@ class Act:
     """A kind of act that needs two people: its name, what exactly is decided, and what a yes will do."""
 
     label: Words
+    subject: Callable[[Approval], str]
     facts: Callable[[Approval], Facts]
     consequence: Words
     permission: str
@@ -102,6 +103,12 @@ def record_address(record_type: str, record_id: str) -> str | None:
 def act(kind: str) -> Act | None:
     """How an act is shown; None where nobody declared it."""
     return _acts.get(kind)
+
+
+def subject(approval: Approval) -> str:
+    """What an act is about, in the reader's language; the proposal's own title where its part does not say."""
+    found = _acts.get(approval.kind)
+    return found.subject(approval) if found else approval.title
 
 
 def act_label(kind: str) -> str:

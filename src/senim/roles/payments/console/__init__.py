@@ -96,6 +96,7 @@ words.declare_act(
     "payments.participant",
     words.Act(
         label=_("Participant's registration"),
+        subject=participants.approval_subject,
         facts=participants.approval_facts,
         consequence=_(
             "The participant becomes active at once: its accounts open, its cap is posted, and it may "
@@ -108,6 +109,7 @@ words.declare_act(
     "payments.close_day",
     words.Act(
         label=_("Close of the operating day"),
+        subject=days.approval_subject,
         facts=days.approval_facts,
         consequence=_(
             "The day closes at once and cannot be opened again. Operations that come later belong to the "

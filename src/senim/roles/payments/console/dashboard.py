@@ -107,7 +107,7 @@ def _approvals(request: HttpRequest) -> list[Attention]:
     waiting = Approval.objects.filter(state=Approval.State.WAITING).select_related("maker").order_by("made_at")[:4]
     return [
         Attention(
-            f"{words.act_label(one.kind)}: {one.title}",
+            f"{words.act_label(one.kind)}: {words.subject(one)}",
             _("Proposed by %(person)s") % {"person": one.maker.full_name},
             State("calm", formats.span((timezone.now() - one.made_at).total_seconds())),
             reverse("console:approval", args=[one.pk]),

@@ -379,6 +379,11 @@ INSTRUCTIONS = Register(
 )
 
 
+def approval_subject(approval: Approval) -> str:
+    """The day as the reader's language writes it."""
+    return formats.day(dt.date.fromisoformat(approval.record_id))
+
+
 def approval_facts(approval: Approval) -> Facts:
     """What is decided about the close of a day."""
     day = dt.date.fromisoformat(approval.record_id)

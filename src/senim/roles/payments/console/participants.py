@@ -233,6 +233,11 @@ def detail(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "payments/participant.html", context)
 
 
+def approval_subject(approval: Approval) -> str:
+    """The proposed name in the reader's language."""
+    return str(approval.payload.get(labels.name_field(), approval.title))
+
+
 def approval_facts(approval: Approval) -> Facts:
     """What is decided about a participant, field by field, from what was proposed and not from what stands now."""
     given = approval.payload
