@@ -95,43 +95,42 @@ def test_a_participant_sees_its_own_files_alone(market: Market, key: SigningKey)
     assert call(key, "GET", f"{FILES}/{outgoing.pk}").status_code == 404, "an answer is not a file that was sent in"
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda _key, body: Client().post(FILES, body, content_type="application/xml"),
-        lambda key, body: call(key, "POST", FILES, body, created=1_700_000_000),
-        lambda key, body: call(key, "POST", FILES, body, Signature="sig1=:AAAA:"),
-        lambda _key, body: call(ed25519_signing_key("nobody", b"k" * 32), "POST", FILES, body),
-        lambda key, body: call(ed25519_signing_key(key.key_id, b"k" * 32), "POST", FILES, body),
-        lambda key, body: Client().generic(
-            "POST", FILES, body + b" ", content_type="application/xml", headers=sign_request(key, "POST", FILES, body)
-        ),
-        lambda key, body: Client().generic(
-            "POST", FILES, body, content_type="application/xml", headers=sign_request(key, "POST", FILES)
-        ),
-        lambda key, body: Client().generic(
-            "POST",
-            f"{FILES}?name=x",
-            body,
-            content_type="application/xml",
-            headers=sign_request(key, "POST", FILES, body),
-        ),
-        lambda key, body: Client().generic(
-            "POST", FILES, body, content_type="application/xml", headers=sign_request(key, "PUT", FILES, body)
-        ),
-    ],
-    ids=["unsigned", "stale", "garbled", "unknown", "forged", "other body", "no digest", "query added", "other method"],
-)
-def test_what_is_not_signed_right_is_refused_in_one_way(
-    market: Market, key: SigningKey, spoil: Callable[[SigningKey, bytes], Any]
-) -> None:
-    response = spoil(key, market.file([market.payment()]))
-    assert response.status_code == 401
-    assert response.json() == {
-        "code": "payments.unauthenticated",
-        "title": "The request is not signed as it has to be.",
-        "status": 401,
-    }
+SPOILINGS: list[Callable[[SigningKey, bytes], Any]] = [
+    lambda _key, body: Client().post(FILES, body, content_type="application/xml"),
+    lambda key, body: call(key, "POST", FILES, body, created=1_700_000_000),
+    lambda key, body: call(key, "POST", FILES, body, Signature="sig1=:AAAA:"),
+    lambda _key, body: call(ed25519_signing_key("nobody", b"k" * 32), "POST", FILES, body),
+    lambda key, body: call(ed25519_signing_key(key.key_id, b"k" * 32), "POST", FILES, body),
+    lambda key, body: Client().generic(
+        "POST", FILES, body + b" ", content_type="application/xml", headers=sign_request(key, "POST", FILES, body)
+    ),
+    lambda key, body: Client().generic(
+        "POST", FILES, body, content_type="application/xml", headers=sign_request(key, "POST", FILES)
+    ),
+    lambda key, body: Client().generic(
+        "POST",
+        f"{FILES}?name=x",
+        body,
+        content_type="application/xml",
+        headers=sign_request(key, "POST", FILES, body),
+    ),
+    lambda key, body: Client().generic(
+        "POST", FILES, body, content_type="application/xml", headers=sign_request(key, "PUT", FILES, body)
+    ),
+]
+
+
+def test_what_is_not_signed_right_is_refused_in_one_way(market: Market, key: SigningKey) -> None:
+    """Unsigned, stale, garbled, by an unknown key, forged, another body, no digest, a query added, another method."""
+    assert len(SPOILINGS) == 9
+    for spoil in SPOILINGS:
+        response = spoil(key, market.file([market.payment()]))
+        assert response.status_code == 401
+        assert response.json() == {
+            "code": "payments.unauthenticated",
+            "title": "The request is not signed as it has to be.",
+            "status": 401,
+        }
     assert not MessageFile.objects.exists()
 
 
