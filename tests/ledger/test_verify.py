@@ -105,12 +105,17 @@ TAMPERED = {
     "a pending state removed": ("DELETE FROM ledger_pending WHERE transfer_id = #23", "changed", "ledger_pending", 23),
     "a past balance": ("UPDATE ledger_history SET debits_posted = 7", "changed", "ledger_history", 1),
     "a past balance removed": ("DELETE FROM ledger_history", "removed", "ledger_history", 1),
-    "an entry removed": ("DELETE FROM ledger_entry WHERE account_id = #4 AND seal = 1", "changed", "ledger_entry", 1),
+    "an entry removed": (
+        "DELETE FROM ledger_entry WHERE account_id = #4 AND seal = 1",
+        "changed",
+        "ledger_entry",
+        None,
+    ),
     "an entry moved": (
         "UPDATE ledger_entry SET account_id = #3 WHERE account_id = #4 AND seal = 1",
         "changed",
         "ledger_entry",
-        1,
+        None,
     ),
     "a seal removed": ("DELETE FROM ledger_seal WHERE kind = 1 AND number = 1", "removed", "ledger_seal", None),
     "a seal's root": (

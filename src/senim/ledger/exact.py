@@ -54,12 +54,7 @@ LOCK_ACCOUNTS: Final = (
     "FROM ledger_balance b WHERE b.account_id = ANY (%b) ORDER BY b.account_id FOR UPDATE"
 )
 READ_ACCOUNT_TIMESTAMPS: Final = 'SELECT id, "timestamp" FROM ledger_account WHERE id = ANY (%b)'
-# The chain knows the newest sealed transfer, so only what came after it is looked through.
-READ_LAST_TIMESTAMP: Final = (
-    'SELECT coalesce(max(t."timestamp"), s.newest, 0) FROM '
-    "(SELECT coalesce(max(timestamp_last), 0) AS newest FROM ledger_seal WHERE kind = 1) s "
-    'LEFT JOIN ledger_transfer t ON t."timestamp" > s.newest GROUP BY s.newest'
-)
+READ_LAST_TIMESTAMP: Final = 'SELECT coalesce(max("timestamp"), 0) FROM ledger_transfer'
 WRITE_BALANCES: Final = (
     "UPDATE ledger_balance b SET debits_pending = d.debits_pending, debits_posted = d.debits_posted, "
     "credits_pending = d.credits_pending, credits_posted = d.credits_posted, flags = d.flags "

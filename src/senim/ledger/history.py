@@ -17,7 +17,9 @@ from senim.ledger.types import STORAGE_MAX, AccountBalance, AccountFilter, Filte
 # A posted amount is that of any transfer that is neither pending (2) nor voiding (8); a pending one counts from its
 # timestamp to the moment of its resolution.
 READ_BALANCES: Final = """
-WITH frontier AS (SELECT coalesce(max(timestamp_last), 0) AS sealed FROM ledger_seal WHERE kind = 1),
+WITH frontier AS (
+    SELECT coalesce((SELECT timestamp_last FROM ledger_seal WHERE kind = 1 ORDER BY number DESC LIMIT 1), 0) AS sealed
+),
 mine AS (
     SELECT t.id, t.amount, t.flags, t.debit_account_id = %(account)s AS is_debit
     FROM frontier f, ledger_entry e CROSS JOIN LATERAL unnest(e.transfer_ids) AS u (id)

@@ -22,15 +22,19 @@ from senim.ledger.types import (
 )
 
 PAGE: Final = 1_000
+BYTES_PER_ID: Final = 20
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 LOOKUP_TRANSFERS: Final = (
     f"SELECT {TRANSFER_COLUMNS} FROM ledger_transfer t WHERE t.id = ANY (%b) AND t.failed_status IS NULL"  # noqa: S608
 )
-READ_FRONTIER: Final = "SELECT coalesce(max(timestamp_last), 0) FROM ledger_seal WHERE kind = 1"
+READ_FRONTIER: Final = (
+    "SELECT coalesce((SELECT timestamp_last FROM ledger_seal WHERE kind = 1 ORDER BY number DESC LIMIT 1), 0)"
+)
 # Sealed transfers are found through the entries of the account, the others (the last second's) by their timestamps.
 READ_SEALS: Final = (
-    "SELECT seal FROM ledger_entry WHERE account_id = %(account)s AND timestamp_last >= %(least)s "
+    "SELECT seal, pg_column_size(transfer_ids) FROM ledger_entry "
+    "WHERE account_id = %(account)s AND timestamp_last >= %(least)s "
     "AND timestamp_first <= %(most)s AND timestamp_last <= %(frontier)s AND {after} ORDER BY seal {direction} LIMIT 64"
 )
 READ_SEALED: Final = (
@@ -142,13 +146,26 @@ def _walk_sealed(
     after = "TRUE"
     while True:
         query = READ_SEALS.format(after=after, direction=direction)
-        seals = [row[0] for row in cur.execute(query, parameters).fetchall()]
-        if not seals:
+        found = cur.execute(query, parameters).fetchall()
+        if not found:
             return
+        seals = _enough(found, int(str(parameters["limit"])))
         parameters |= {"first": min(seals), "last": max(seals), "reached": seals[-1]}
         query = READ_SEALED.format(conditions=conditions, direction=direction)
         yield from map(transfer_of, cur.execute(query, parameters).fetchall())
         after = "seal < %(reached)s" if direction == "DESC" else "seal > %(reached)s"
+
+
+def _enough(found: list[tuple[int, int]], limit: int) -> list[int]:
+    """The first seals that together may hold ``limit`` transfers: a busy account has thousands in each."""
+    seals = []
+    bytes_left = max(limit, PAGE) * BYTES_PER_ID
+    for seal, size_bytes in found:
+        seals.append(seal)
+        bytes_left -= size_bytes
+        if bytes_left <= 0:
+            break
+    return seals
 
 
 def timestamp_of(moment: datetime) -> int:

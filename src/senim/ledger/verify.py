@@ -27,14 +27,14 @@ from senim.ledger.sealing import (
 from senim.ledger.types import TIMESTAMP_MAX
 
 FINDINGS_MAX: Final = 1_000
-SEALS_PER_SUM: Final = 8
+SEALS_PER_GROUP: Final = 100
 BALANCE_NAMES: Final = ("debits_pending", "debits_posted", "credits_pending", "credits_posted", "ledger", "flags")
 LEAF_BYTES: Final = 16
 Progress = Callable[[str, int, int], None]
 
 READ_SEALS: Final = (
-    "SELECT number, timestamp_first, timestamp_last, frontier, row_count, previous, root FROM ledger_seal "
-    "WHERE kind = %s ORDER BY number"
+    "SELECT number, timestamp_last, frontier, row_count, previous, root FROM ledger_seal "
+    "WHERE kind = %s AND number > %s ORDER BY number LIMIT 1000"
 )
 RECOMPUTE: Final = (
     f"SELECT count(*), {ROOT}, {LEAVES} = "  # noqa: S608 constant parts
@@ -58,7 +58,11 @@ READ_TAIL: Final = (
     "AND t.flags & {imported} = 0 LIMIT 1000"
 )
 READ_FUTURE: Final = 'SELECT t."timestamp", t.id FROM {table} t WHERE t."timestamp" > %s LIMIT 1000'
-READ_BOUNDS: Final = "SELECT timestamp_last FROM ledger_seal WHERE kind = 1 ORDER BY number"
+# Ranges of about a million transfers each, by what the seals say of their sizes.
+READ_BOUNDS: Final = (
+    "SELECT max(timestamp_last) FROM (SELECT timestamp_last, sum(row_count) OVER (ORDER BY number) / 1000000 AS part "
+    "FROM ledger_seal WHERE kind = 1) AS seals GROUP BY part ORDER BY part"
+)
 COUNT_TAIL: Final = 'SELECT count(*) FROM {table} WHERE "timestamp" > %s'
 
 
@@ -104,11 +108,13 @@ class Report:
         return {"sound": self.is_sound, **fields}
 
     def expect_entries(self, seal: int, wanted: tuple[int, int]) -> None:
-        """Remember what the index by account has to say of a seal's transfers."""
-        self._entries[seal] = wanted
+        """Add what the index by account has to say of a seal's transfers: how many entries, and their mixed hash."""
+        group = seal // SEALS_PER_GROUP
+        count, mixed = self._entries.get(group, (0, 0))
+        self._entries[group] = (count + wanted[0], mixed ^ wanted[1])
 
     def expected_entries(self) -> dict[int, tuple[int, int]]:
-        """All that was remembered so, by seal."""
+        """The sums of what was added, by group of seals."""
         return self._entries
 
 
@@ -133,16 +139,17 @@ def verify(connection: Connection[TupleRow], progress: Progress | None = None) -
 
 def _verify_chain(cur: Cursor[TupleRow], kind: int, report: Report, tell: Progress) -> None:
     table = TABLES[kind]
-    seals = cur.execute(READ_SEALS, (kind,)).fetchall()
+    total = _count(cur, "SELECT count(*) FROM ledger_seal WHERE kind = %s", kind)
     previous, after, previous_frontier, expected_number, sealed = GENESIS, 0, 0, 0, 0
-    for number, _, until, frontier, row_count, stored_previous, root in seals:
+    for done, seal in enumerate(_seals(cur, kind), start=1):
+        number, until, frontier, row_count, stored_previous, root = seal
         if number != expected_number:
             report.add(Finding("removed", "ledger_seal", detail=f"{table}: seals {expected_number} to {number - 1}"))
             previous = bytes(stored_previous)
         elif bytes(stored_previous) != previous:
             detail = f"{table}: not chained to the seal before"
             report.add(Finding("changed", "ledger_seal", str(number), detail=detail))
-        parameters = {
+        parameters: dict[str, object] = {
             "kind": kind,
             "number": number,
             "previous": previous,
@@ -150,27 +157,49 @@ def _verify_chain(cur: Cursor[TupleRow], kind: int, report: Report, tell: Progre
             "after": after,
             "until": until,
         }
-        query = RECOMPUTE.format(table=table, in_seal=in_seal(kind))
-        counted, recomputed, leaves_match = cur.execute(query, parameters).fetchone() or (0, None, False)
-        if counted != row_count or recomputed != root or _has_strangers(cur, kind, parameters):
-            for finding in _differences(cur, kind, number, parameters):
-                report.add(finding)
-        elif not leaves_match:
-            report.add(Finding("changed", "ledger_seal", str(number), detail=f"{table}: its leaves are not its rows'"))
-        if kind == TRANSFERS:
-            row = cur.execute(verify_sql.ENTRIES_WANTED.format(in_seal=in_seal(kind)), parameters).fetchone()
-            assert row is not None
-            report.expect_entries(number, (row[0], row[1] or 0))
+        _verify_seal(cur, kind, parameters, (row_count, root), report)
         previous, after, previous_frontier, expected_number = bytes(root), until, frontier, number + 1
         sealed += row_count
-        tell(f"{table}: seals", number + 1, len(seals))
-    report.seals += len(seals)
+        tell(f"{table}: seals", done, total)
+    report.seals += total
     report.heads[table] = previous.hex()
     tail = _verify_tail(cur, kind, after, previous_frontier, report)
     if kind == TRANSFERS:
         report.transfers, report.unsealed_transfers = sealed + tail, tail
     else:
         report.accounts = sealed + tail
+
+
+def _seals(cur: Cursor[TupleRow], kind: int) -> Iterator[tuple[Any, ...]]:
+    """All seals of a kind in order, a page at a time."""
+    page = cur.execute(READ_SEALS, (kind, -1)).fetchall()
+    while page:
+        yield from page
+        page = cur.execute(READ_SEALS, (kind, page[-1][0])).fetchall()
+
+
+def _verify_seal(
+    cur: Cursor[TupleRow], kind: int, parameters: dict[str, object], stored: tuple[int, bytes], report: Report
+) -> None:
+    """Recompute one seal from its rows; where it differs, find the rows."""
+    table, number = TABLES[kind], int(str(parameters["number"]))
+    query = RECOMPUTE.format(table=table, in_seal=in_seal(kind))
+    counted, recomputed, leaves_match = cur.execute(query, parameters).fetchone() or (0, None, False)
+    if (counted, recomputed) != stored or _has_strangers(cur, kind, parameters):
+        for finding in _differences(cur, kind, number, parameters):
+            report.add(finding)
+    elif not leaves_match:
+        report.add(Finding("changed", "ledger_seal", str(number), detail=f"{table}: its leaves are not its rows'"))
+    if kind == TRANSFERS:
+        row = cur.execute(verify_sql.ENTRIES_WANTED.format(in_seal=in_seal(kind)), parameters).fetchone()
+        assert row is not None
+        report.expect_entries(number, (row[0], row[1] or 0))
+
+
+def _count(cur: Cursor[TupleRow], query: str, parameter: int) -> int:
+    row = cur.execute(query, (parameter,)).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _has_strangers(cur: Cursor[TupleRow], kind: int, parameters: dict[str, object]) -> bool:
@@ -236,19 +265,20 @@ def _verify_tail(cur: Cursor[TupleRow], kind: int, after: int, frontier: int, re
     assert row is not None
     for timestamp, row_id in cur.execute(READ_FUTURE.format(table=table), (row[0],)).fetchall():
         report.add(Finding("inserted", table, str(row_id.int), timestamp, "the clock never gave this timestamp"))
-    counted = cur.execute(COUNT_TAIL.format(table=table), (after,)).fetchone()
-    return int(counted[0]) if counted else 0
+    return _count(cur, COUNT_TAIL.format(table=table), after)
 
 
 def _verify_entries(cur: Cursor[TupleRow], report: Report, tell: Progress) -> None:
     """The index by account must name each sealed transfer under both of its accounts."""
     tell("transfers by account", 0, 1)
-    stored = {seal: (count, mixed) for seal, count, mixed in cur.execute(verify_sql.ENTRIES_STORED).fetchall()}
-    wanted = report.expected_entries()
-    for seal in sorted(stored.keys() | wanted.keys()):
-        if stored.get(seal, (0, 0)) != wanted.get(seal, (0, 0)):
-            detail = "transfers by account: the seal's entries are not those of its transfers"
-            report.add(Finding("changed", "ledger_entry", str(seal), detail=detail))
+    rows = cur.execute(verify_sql.ENTRIES_STORED, (SEALS_PER_GROUP,)).fetchall()
+    stored = {group: (count, mixed) for group, count, mixed in rows}
+    wanted = {group: pair for group, pair in report.expected_entries().items() if pair[0]}
+    for group in sorted(stored.keys() | wanted.keys()):
+        if stored.get(group) != wanted.get(group):
+            first = group * SEALS_PER_GROUP
+            detail = f"the transfers by account of seals {first} to {first + SEALS_PER_GROUP - 1} are not those sealed"
+            report.add(Finding("changed", "ledger_entry", detail=detail))
     tell("transfers by account", 1, 1)
 
 
@@ -256,7 +286,7 @@ def _verify_balances(cur: Cursor[TupleRow], report: Report, tell: Progress) -> N
     """Sum the transfers a range at a time, then compare every account."""
     bounds = [row[0] for row in cur.execute(READ_BOUNDS).fetchall()]
     sealed_until = bounds[-1] if bounds else 0
-    bounds = [*bounds[SEALS_PER_SUM - 1 :: SEALS_PER_SUM], TIMESTAMP_MAX]
+    bounds.append(TIMESTAMP_MAX)
     cur.execute(verify_sql.CREATE_SUMS)
     after = -1
     for done, until in enumerate(bounds, start=1):

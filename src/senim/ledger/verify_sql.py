@@ -129,6 +129,7 @@ CROSS JOIN LATERAL (VALUES (t.debit_account_id), (t.credit_account_id)) AS s (ac
 WHERE {in_seal} AND t.failed_status IS NULL
 """
 ENTRIES_STORED: Final = """
-SELECT e.seal, count(*), bit_xor(hashint8extended(uuid_hash_extended(e.account_id, 0), uuid_hash_extended(u.id, 0)))
-FROM ledger_entry e CROSS JOIN LATERAL unnest(e.transfer_ids) AS u (id) GROUP BY e.seal
+SELECT e.seal / %s, count(*),
+       bit_xor(hashint8extended(uuid_hash_extended(e.account_id, 0), uuid_hash_extended(u.id, 0)))
+FROM ledger_entry e CROSS JOIN LATERAL unnest(e.transfer_ids) AS u (id) GROUP BY 1
 """
