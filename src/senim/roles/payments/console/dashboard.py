@@ -32,7 +32,8 @@ HELP = Help(
     lines=(
         gettext_lazy("The page renews itself every few seconds while you look at it."),
         gettext_lazy(
-            "The curve counts whole minutes by the time of arrival at the Centre; the dashed line is yesterday."
+            "The curve counts by the time of arrival at the Centre; the running minute stands at its pace "
+            "so far. The dashed line is yesterday."
         ),
         gettext_lazy("In the matrix the row owes the column, before offsetting. Colour grows with the sum."),
         gettext_lazy("An answer's time runs from the arrival of the request to the decision, committed."),
@@ -145,7 +146,7 @@ def _curves(request: HttpRequest, day: OperatingDay, today: figures.DayFigures) 
             today.by_minute,
             today.refused_by_minute,
             usual,
-            now_minute=now.hour * 60 + now.minute if running else None,
+            now_second=(now.hour * 60 + now.minute) * 60 + now.second if running else None,
             asked_window=window,
             narrow=narrow,
         )

@@ -12,6 +12,12 @@ MINUTES_OF_DAY = 24 * 60
 HOUR = 60
 BUCKET_OF_DAY = 10
 QUIET_START_MINUTES = 180
+SHORTEST_MINUTES = 10
+SECONDS_IN_MINUTE = 60
+PACE_SECONDS = 5
+"""A minute's pace is not told from fewer seconds than these."""
+
+Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -67,53 +73,85 @@ def _label_place(frame: charts.Frame, point: tuple[float, float] | None) -> tupl
     return (x - 9 if x > frame.width - 110 else x + 9, max(12, frame.y(point[1]) - 10))
 
 
+@dataclass(frozen=True)
+class Window:
+    """The stretch of minutes that a curve shows, in buckets of so many minutes, with a word every ``step`` minutes."""
+
+    first: int
+    last: int
+    bucket: int
+    step: int
+
+
+def window_of(name: str, first_traffic: int, now_minute: int | None, *, narrow: bool) -> Window:
+    """The whole day, or the last hour: less where traffic began less than an hour ago, but ten minutes at least."""
+    if name == "day" or now_minute is None:
+        return Window(0, MINUTES_OF_DAY, BUCKET_OF_DAY, HOUR * (6 if narrow else 3))
+    end = now_minute + 1
+    first = max(0, end - HOUR, min(first_traffic - 1, end - SHORTEST_MINUTES))
+    step = next((step for step in (1, 2, 5) if (end - first) / step <= (6 if narrow else 12)), 20 if narrow else 10)
+    return Window(first, max(end, first + SHORTEST_MINUTES), 1, step)
+
+
 def day_curve(
     by_minute: Mapping[int, int],
     refused_by_minute: Mapping[int, int],
     usual: Mapping[int, int],
     *,
-    now_minute: int | None,
+    now_second: int | None,
     asked_window: str = "",
     narrow: bool = False,
 ) -> DayCurve:
-    """The curve of a day, or of its last hour. ``now_minute`` is None for a day that is over."""
-    window = chosen_window(asked_window, by_minute, now_minute)
+    """The curve of a day, or of its last hour. ``now_second`` counts from midnight and is None for a day that is over.
+
+    The day shows whole buckets; the hour ends with the running minute, at the pace that it has had so far.
+    """
+    now_minute = None if now_second is None else now_second // SECONDS_IN_MINUTE
+    name = chosen_window(asked_window, by_minute, now_minute)
+    window = window_of(name, min(by_minute, default=now_minute or 0), now_minute, narrow=narrow)
     end = MINUTES_OF_DAY if now_minute is None else now_minute
-    hour = window == "hour"
-    first, last = (max(0, end - HOUR), max(HOUR, end)) if hour else (0, MINUTES_OF_DAY)
-    bucket = 1 if hour else BUCKET_OF_DAY
-    points = rates(by_minute, first, min(end, last), bucket)
-    refused = rates(refused_by_minute, first, min(end, last), bucket)
-    usual_points = rates(usual, first, last, BUCKET_OF_DAY) if usual else []
-    top = charts.nice_top(max([1.0, *(value for _at, value in [*points, *usual_points])]))
+    points = rates(by_minute, window.first, min(end, window.last), window.bucket)
+    refused = rates(refused_by_minute, window.first, min(end, window.last), window.bucket)
+    if now_second is not None and name == "hour" and now_second % SECONDS_IN_MINUTE >= PACE_SECONDS:
+        points.append(_pace(by_minute, now_second))
+    usual_points = rates(usual, window.first, window.last, BUCKET_OF_DAY) if usual and name == "day" else []
+    return _drawn(name, window, points, refused, usual_points, running=now_minute is not None, narrow=narrow)
+
+
+def _pace(by_minute: Mapping[int, int], now_second: int) -> tuple[float, float]:
+    """The running minute as a point: where it stands, and how many operations it would have at its pace so far."""
+    minute, elapsed = divmod(now_second, SECONDS_IN_MINUTE)
+    return minute + elapsed / SECONDS_IN_MINUTE, by_minute.get(minute, 0) * SECONDS_IN_MINUTE / elapsed
+
+
+def _drawn(
+    name: str, window: Window, points: Points, refused: Points, usual: Points, *, running: bool, narrow: bool
+) -> DayCurve:
+    top = charts.nice_top(max([1.0, *(value for _at, value in [*points, *usual])]))
     width, height = (400, 220) if narrow else (760, 232)
-    frame = charts.Frame(width=width, height=height, left=44, bottom=26, first=first, last=last, top=top)
+    frame = charts.Frame(width=width, height=height, left=44, bottom=26, first=window.first, last=window.last, top=top)
     peak = max(points, key=lambda point: point[1], default=(0.0, 0.0))
-    latest = points[-1] if points and now_minute is not None else None
-    step = (20 if narrow else 10) if hour else HOUR * (6 if narrow else 3)
+    latest = points[-1] if points and running else None
+    ticks = range(-(-window.first // window.step) * window.step, window.last + 1, window.step)
     return DayCurve(
         frame=frame,
         curve=charts.curve(frame, points),
         area=charts.area(frame, points),
         refused=charts.curve(frame, refused) if any(value for _at, value in refused) else "",
-        usual=charts.curve(frame, usual_points),
-        x_ticks=[
-            charts.Tick(frame.x(minute), clock_label(minute))
-            for minute in range(first - first % step, last + 1, step)
-            if minute >= first
-        ],
+        usual=charts.curve(frame, usual),
+        x_ticks=[charts.Tick(frame.x(minute), clock_label(minute)) for minute in ticks],
         y_ticks=[
             charts.Tick(frame.y(top * part / 4), formats.number(top * part / 4, 0 if top % 4 == 0 else 1))
             for part in range(5)
         ],
         now=(frame.x(latest[0]), frame.y(latest[1])) if latest else None,
-        now_label=clock_label(int(end)) if latest else "",
+        now_label=clock_label(int(latest[0])) if latest else "",
         now_value=round(latest[1]) if latest else 0,
         now_text=_label_place(frame, latest),
         now_anchor="end" if latest and frame.x(latest[0]) > frame.width - 110 else "start",
         peak=round(peak[1]),
         peak_label=clock_label(int(peak[0])),
-        window=window,
+        window=name,
     )
 
 
