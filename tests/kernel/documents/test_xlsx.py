@@ -4,7 +4,7 @@ import datetime as dt
 import io
 
 import openpyxl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senim.kernel.documents import xlsx
@@ -32,6 +32,7 @@ def test_numbers_are_numbers_and_totals_are_formulas_with_their_value() -> None:
     assert values(data, computed=False)[-1] == ("Барлығы", "=SUM(B4:B5)", "=SUM(C4:C5)")
 
 
+@settings(max_examples=30)
 @given(amounts=st.lists(st.integers(min_value=-(10**15) + 1, max_value=10**15 - 1), min_size=1, max_size=5))
 def test_amounts_come_back_to_the_tiyn(amounts: list[int]) -> None:
     rows = values(workbook([("B", 1, amount) for amount in amounts]))

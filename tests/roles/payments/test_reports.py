@@ -49,11 +49,16 @@ def tiyn(value: object) -> int:
 @pytest.mark.clause("EM-55.6")
 @pytest.mark.clause("PO-34.6")
 @pytest.mark.clause("PS-9.3.6")
-@pytest.mark.parametrize("slug", ["astau", "dala", "zhailau"])
-def test_totals_of_the_report_equal_the_recorded_operations(reported: Market, slug: str) -> None:
+def test_totals_of_the_reports_equal_the_recorded_operations(reported: Market) -> None:
+    for slug in reported.banks:
+        check_totals(reported, slug)
+
+
+def check_totals(reported: Market, slug: str) -> None:
+    """Count the participant's operations one by one, in Python: not as the report does."""
     bank = reported.banks[slug].pk
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for operation in Operation.objects.filter(day=reported.day):  # one by one, in Python: not as the report does
+    for operation in Operation.objects.filter(day=reported.day):
         if operation.status == Status.ACCEPTED:
             for side, owner in (("payer", operation.payer_id), ("payee", operation.payee_id)):
                 if owner == bank:
@@ -132,13 +137,16 @@ def test_the_pdf_is_in_kazakh_and_says_what_the_day_came_to(reported: Market) ->
     assert f"STL{reported.day:%Y%m%d}-01" in text
 
 
-@pytest.mark.parametrize("language", ["kk", "ru", "en"])
-def test_the_report_speaks_one_language(reported: Market, language: str) -> None:
-    with translation.override(language):
-        data = report_forms.pdf_data(built(reported, "astau"))
-        assert report_forms.pdf_bytes(built(reported, "astau")).startswith(b"%PDF")
-    assert data["language"] == language
-    assert (data["title"] == "Report of the operating day") == (language == "en")
+def test_the_report_speaks_the_language_that_is_asked_for(reported: Market) -> None:
+    titles = {}
+    for language in ("kk", "ru", "en"):
+        with translation.override(language):
+            data = report_forms.pdf_data(built(reported, "astau"))
+            assert report_forms.pdf_bytes(built(reported, "astau")).startswith(b"%PDF")
+        assert data["language"] == language
+        titles[language] = data["title"]
+    assert titles["en"] == "Report of the operating day"
+    assert len(set(titles.values())) == 3
 
 
 def test_the_same_day_makes_the_same_bytes(reported: Market) -> None:
