@@ -126,7 +126,6 @@ def test_nothing_is_sent_before_the_offsetting_is_finished(market: Market) -> No
     assert sum(p.net_tiyn for p in Position.objects.all()) == 0
 
 
-@pytest.mark.clause("PS-7.6")
 @pytest.mark.clause("PS-7.9")
 def test_each_operation_is_carried_out_in_full_whatever_the_other_side_owes(market: Market) -> None:
     market.authorise((Kind.TRANSFER, "astau/0>dala/0", 700))

@@ -57,6 +57,7 @@ def test_days_are_listed_with_their_positions(market: Market) -> None:
     market.authorise((Kind.TRANSFER, "astau>dala", 1_000))
     [only] = document(call("days", "--json"))
     assert (only["day"], only["state"]) == (market.day.isoformat(), "open")
+    assert (only["operations"], only["amount"]) == (1, 1_000)
     assert market.day.isoformat() in call("days").stdout
 
 

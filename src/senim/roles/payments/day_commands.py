@@ -81,17 +81,33 @@ def days(last: int, as_json: bool) -> None:
 def _day_document(row: Any) -> dict[str, Any]:
     from senim.roles.payments.services.day_state import trouble_text
 
+    operations, amount_tiyn = row.operation_count, row.operation_amount_tiyn
+    if (
+        row.netted_at is None
+    ):  # the day's own figures are written when it is netted; until then the Centre's counters tell
+        operations, amount_tiyn = _counted(row.day)
     moments = ("opened_at", "closed_at", "netted_at", "instructed_at", "settled_at", "reported_at")
     return {
         "day": row.day.isoformat(),
         "state": row.state,
         "closed_by": row.closed_by,
         **{name: moment.isoformat() if (moment := getattr(row, name)) else None for name in moments},
-        "operations": row.operation_count,
-        "amount": row.operation_amount_tiyn,
+        "operations": operations,
+        "amount": amount_tiyn,
         "positions": {p.participant.code: p.net_tiyn for p in row.positions.select_related("participant")},
         "trouble": trouble_text(row),
     }
+
+
+def _counted(day: dt.date) -> tuple[int, int]:
+    from django.db.models import Sum
+
+    from senim.roles.payments.models import OperationMinute
+    from senim.roles.payments.rules.kinds import Status
+
+    counters = OperationMinute.objects.filter(day=day, status=Status.ACCEPTED)
+    sums = counters.aggregate(operations=Sum("operations"), amount_tiyn=Sum("amount_tiyn"))
+    return int(sums["operations"] or 0), int(sums["amount_tiyn"] or 0)
 
 
 @click.command(name="close-day")
