@@ -1,5 +1,7 @@
 """An empty ledger for each test, in a schema of its own on the run's server."""
 
+import os
+import secrets
 from collections.abc import Iterator
 
 import psycopg
@@ -15,8 +17,6 @@ Connection = psycopg.Connection[TupleRow]
 @pytest.fixture(scope="session")
 def server_url() -> str:
     """The run's server; scratch ledgers need no migrated database."""
-    import os
-
     return os.environ.get("SENIM_TEST_DATABASE_URL") or SERVER.url("postgres")
 
 
@@ -33,3 +33,18 @@ def schema(connection: Connection) -> str:
     row = connection.execute("SELECT current_schema()").fetchone()
     assert row is not None
     return str(row[0])
+
+
+@pytest.fixture
+def scratch_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The schemas of scratch ledgers made during the test, as they are made."""
+    made: list[str] = []
+    draw = secrets.token_hex
+
+    def token_hex(length: int) -> str:
+        token = draw(length)
+        made.append(f"ledger_scratch_{token}")
+        return token
+
+    monkeypatch.setattr("senim.ledger.schema.secrets.token_hex", token_hex)
+    return made

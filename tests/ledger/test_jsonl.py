@@ -204,14 +204,14 @@ def test_the_command_line(runner: CliRunner) -> None:
     assert isinstance(runner.invoke(command, ["balance-at", "77", "0"]).exception, LedgerInputInvalid)
 
 
-def test_scratch_leaves_nothing_behind(runner: CliRunner, connection: Connection) -> None:
-    before = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
+def test_scratch_leaves_nothing_behind(runner: CliRunner, connection: Connection, scratch_names: list[str]) -> None:
     text = json.dumps(accounts(1)) + '\n{"op":"advance_clock","seconds":5}\n'
     applied = runner.invoke(command, ["apply", "-", "--scratch"], input=text, catch_exceptions=False)
     assert json.loads(applied.output.splitlines()[1]) == {"advanced": {"seconds": 5}}
     refused = runner.invoke(command, ["apply", "-"], input='{"op":"advance_clock","seconds":5}\n')
     assert isinstance(refused.exception, LedgerInputInvalid)
-    assert connection.execute("SELECT count(*) FROM pg_namespace").fetchone() == before
+    (name,) = scratch_names
+    assert connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,)).fetchone() is None
     assert runner.invoke(command, ["accounts", "1", "--json"], catch_exceptions=False).output == "[]\n"
 
 

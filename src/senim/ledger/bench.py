@@ -186,10 +186,12 @@ def _long(connection: Connection, options: Options) -> list[Figure]:
     _say(f"{options.transfers:,} transfers, sealed behind")
     open_accounts(connection, 10_000)
     load = Load(10_000, seed=6)
-    part = min(options.measured, options.transfers // 3)
+    part = min(options.measured, options.transfers // 4)
     with _Sealer(connection, options.url) as sealer:
+        # Until there is something to seal, the writer would have the machine to itself.
+        _post_all(connection, load.batches(part))
         start_rate, start_latencies = _post_all(connection, load.batches(part))
-        _post_all(connection, load.batches(max(0, options.transfers - 2 * part)))
+        _post_all(connection, load.batches(max(0, options.transfers - 3 * part)))
         end_rate, end_latencies = _post_all(connection, load.batches(part))
     began = time.perf_counter()
     seal_all(connection, patience_seconds=600)
