@@ -21,6 +21,8 @@ from senim.ledger.sealing import seal_all
 from senim.ledger.types import UINT128_MAX, Account, Transfer
 from senim.ledger.verify import verify
 
+SEAL_PATIENCE_SECONDS = 2.0
+
 
 @contextmanager
 def connected() -> Iterator[psycopg.Connection[TupleRow]]:
@@ -88,9 +90,14 @@ def apply(file: BinaryIO, *, is_scratch: bool, as_json: bool) -> None:
     del as_json
     with connected() as connection, scratch(connection) if is_scratch else nullcontext():
         lines = iter(lambda: file.readline(jsonl.LINE_BYTES_MAX + 1), b"")
-        for answer in jsonl.Door(connection, is_scratch=is_scratch).apply(lines):
-            sys.stdout.buffer.write(answer + b"\n")
-            sys.stdout.buffer.flush()
+        try:
+            for answer in jsonl.Door(connection, is_scratch=is_scratch).apply(lines):
+                sys.stdout.buffer.write(answer + b"\n")
+                sys.stdout.buffer.flush()
+        finally:
+            if not is_scratch and not connection.broken:
+                # A worker may not be running; what was applied is to be under seal all the same.
+                seal_all(connection, patience_seconds=SEAL_PATIENCE_SECONDS)
 
 
 def _show(found: list[Account] | list[Transfer], *, as_json: bool) -> None:
