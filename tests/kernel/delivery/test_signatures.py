@@ -46,8 +46,10 @@ RFC_EXAMPLES = {
         ("hmac-sha256", RFC_SECRET),
     ),
     "B.2.6": (
-        b'sig-b26=("date" "@method" "@path" "@authority" "content-type" "content-length")'
-        b';created=1618884473;keyid="test-key-ed25519"',
+        (
+            b'sig-b26=("date" "@method" "@path" "@authority" "content-type" "content-length")'
+            b';created=1618884473;keyid="test-key-ed25519"'
+        ),
         b"sig-b26=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:",
         ("ed25519", RFC_ED25519),
     ),

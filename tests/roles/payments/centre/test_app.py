@@ -57,7 +57,8 @@ class TestOperations:
         )
         with psycopg.connect(database) as connection:
             row = connection.execute(
-                "SELECT amount_tiyn, initiated_at, received_at, decided_at, day::text FROM payments_operation WHERE id = %s",
+                "SELECT amount_tiyn, initiated_at, received_at, decided_at, day::text "
+                "FROM payments_operation WHERE id = %s",
                 (answer["operation_id"],),
             ).fetchone()
             counted = connection.execute(
@@ -206,7 +207,7 @@ class TestSignatures:
         unknown = sign_request(ed25519_signing_key("nobody", bytes(32)), "POST", SINGLE, body, "k")
         unknown_secret = sign_request(hmac_signing_key("nobody", bytes(32)), "POST", SINGLE, body, "k")
         forged = sign_request(ed25519_signing_key(client.key.key_id, bytes(32)), "POST", SINGLE, body, "k")
-        uncovered = {n: v for n, v in sign_request(client.key, "POST", SINGLE, body).items()} | {"Idempotency-Key": "k"}
+        uncovered = sign_request(client.key, "POST", SINGLE, body) | {"Idempotency-Key": "k"}
         unsigned = {n: v for n, v in right.items() if not n.startswith("Signature")}
         faults = [
             unsigned,
@@ -259,7 +260,7 @@ class TestSignatures:
 
 def set_key(database: str, key_id: str, change: str) -> None:
     with psycopg.connect(database) as connection:
-        connection.execute(f"UPDATE payments_participantkey SET {change} WHERE key_id = %s", (key_id,))  # type: ignore[arg-type]  # the tests' own text
+        connection.execute(f"UPDATE payments_participantkey SET {change} WHERE key_id = %s", (key_id,))  # type: ignore[arg-type]  # noqa: S608 - the tests' own text
 
 
 def set_state(database: str, bank: MadeBank, state: str) -> None:

@@ -22,13 +22,22 @@ pytestmark = pytest.mark.django_db
 NEXT_DAY = DAY + dt.timedelta(days=1)
 
 
+def assert_steps(scene: Scene, kind: Kind) -> None:
+    """The one operation has its own kind and went through the steps of PS-7.5, to its entry in the ledger."""
+    [row] = scene.rows(
+        "SELECT o.kind, o.initiated_at, o.received_at, o.decided_at >= o.received_at, o.status, "
+        "t.amount = o.amount_tiyn, t.code FROM payments_operation o JOIN ledger_transfer t ON t.id = o.id"
+    )
+    assert row == (kind, NOON, NOON, True, 1, True, kind)
+
+
 @pytest.mark.clause("PS-7.3.1")
 def test_a_top_up_moves_money_from_the_initiators_cash_to_the_customer(scene: Scene) -> None:
     [answer] = scene.authorise(scene.top_up(0, 1, 500))
     assert answer.accepted
     assert (scene.cash(0), scene.money(1, 1)) == (-500, 100_500)
     assert (scene.room(0), scene.room(1)) == (10**15 - 500, 10**15 + 500)
-    assert scene.rows("SELECT kind, status, means FROM payments_operation") == [(1, 1, 1)]
+    assert_steps(scene, Kind.TOP_UP)
 
 
 @pytest.mark.clause("PS-7.3.2")
@@ -37,13 +46,14 @@ def test_a_transfer_moves_money_between_customers_and_makes_an_obligation(scene:
     assert answer.accepted
     assert (scene.money(0), scene.money(1, 1)) == (60_000, 140_000)
     assert (scene.room(0), scene.room(1), scene.hub()) == (10**15 - 40_000, 10**15 + 40_000, 0)
+    assert_steps(scene, Kind.TRANSFER)
 
 
 @pytest.mark.clause("PS-7.3.3")
 def test_a_purchase_may_be_initiated_by_the_sellers_bank(scene: Scene) -> None:
     sale = scene.request(0, 1, 700, kind=Kind.PURCHASE, initiator_id=scene.banks[1].id, means=Means.QR)
     assert scene.reasons(sale) == [""]
-    assert scene.rows("SELECT kind, means FROM payments_operation") == [(3, 2)]
+    assert_steps(scene, Kind.PURCHASE)
 
 
 @pytest.mark.clause("PS-7.3.4")
@@ -51,6 +61,7 @@ def test_a_withdrawal_moves_money_from_the_customer_to_the_terminals_cash(scene:
     assert scene.reasons(scene.withdrawal(2, 0, 900)) == [""]
     assert (scene.money(0), scene.cash(2)) == (99_100, 900)
     assert (scene.room(0), scene.room(2)) == (10**15 - 900, 10**15 + 900)
+    assert_steps(scene, Kind.CASH_WITHDRAWAL)
 
 
 def test_a_payment_within_one_bank_makes_no_obligation(scene: Scene) -> None:
@@ -59,6 +70,7 @@ def test_a_payment_within_one_bank_makes_no_obligation(scene: Scene) -> None:
     assert scene.rows("SELECT count(*) FROM ledger_transfer WHERE code = 10") == [(0,)]
 
 
+@pytest.mark.clause("PS-3.1.2")
 @pytest.mark.clause("PS-7.5.1")
 @pytest.mark.clause("PS-7.5.2")
 @pytest.mark.clause("PS-7.5.3")
@@ -70,8 +82,8 @@ def test_who_asked_when_it_came_and_what_was_decided_are_on_record(scene: Scene)
     refused = scene.request(0, 1, 10**9)
     answers = scene.authorise(accepted, refused)
     rows = scene.rows(
-        "SELECT id, key, initiator_id, means, initiated_at, received_at, status, reason, day, end_to_end_id, decided_at "
-        "FROM payments_operation ORDER BY id"
+        "SELECT id, key, initiator_id, means, initiated_at, received_at, status, reason, day, end_to_end_id, "
+        "decided_at FROM payments_operation ORDER BY id"
     )
     bank = scene.banks[0].id
     assert rows[0][:10] == (answers[0].operation_id, accepted.id, bank, 3, initiated, NOON, 1, "", DAY, "E2E-1")
@@ -212,8 +224,8 @@ class TestDays:
 
 def open_day(scene: Scene, day: dt.date) -> None:
     scene.rows(
-        "INSERT INTO payments_operatingday (day, state, opened_at, closed_by, operation_count, operation_amount_tiyn, trouble) "
-        "VALUES (%s, 'open', now(), '', 0, 0, '') RETURNING 1",
+        "INSERT INTO payments_operatingday (day, state, opened_at, closed_by, operation_count, operation_amount_tiyn, "
+        "trouble) VALUES (%s, 'open', now(), '', 0, 0, '') RETURNING 1",
         day,
     )
 

@@ -68,7 +68,7 @@ def test_two_centres_at_once_carry_out_each_operation_once(database: str, banks:
 @pytest.mark.clause("EM-55.1")
 @pytest.mark.clause("PO-34.1")
 def test_kill_9_loses_nothing_that_was_acknowledged(durable_server: Embedded, tmp_path: Path) -> None:
-    """The Centre and then the database server itself are killed in the middle of writing; all that was told is there."""
+    """The Centre and then the database server itself are killed while they write; all that was told is there."""
     database = copied_to(durable_server, tmp_path)
     with psycopg.connect(database) as connection:
         banks = make_market(connection, seal=seal_secret, customers_per_bank=10, balance_tiyn=100_000_000)
@@ -152,10 +152,10 @@ def test_a_lost_database_is_said_and_found_again(database: str, banks: list[Made
         client = Client(port, banks[0], banks[0].hmac)
         assert client.post(transfer(banks[0], banks[1])).status == 200
         name = database.rpartition("/")[2].partition("?")[0]
-        administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608
         assert client.post(transfer(banks[0], banks[1])).status == 200
         administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608
         operation = transfer(banks[0], banks[1])
         reply = client.post(operation, key="later")
         assert (reply.status, reply.document["code"]) == (503, "unavailable")
