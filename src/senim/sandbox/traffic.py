@@ -33,7 +33,7 @@ MEANS: Final = {
     Kind.TOP_UP: ((Means.DETAILS, 80), (Means.IIN, 20)),
     Kind.CASH_WITHDRAWAL: ((Means.DETAILS, 60), (Means.QR, 40)),
 }
-PER_MILLE_BEYOND_MEANS: Final = 9
+PER_MILLE_BEYOND_MEANS: Final = 6
 PER_MILLE_CLOSED: Final = 4
 PER_MILLE_MISTYPED: Final = 3
 PER_MILLE_REPEATED: Final = 12

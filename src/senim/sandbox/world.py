@@ -107,8 +107,8 @@ def customers(bank: Bank, count: int) -> Iterator[Customer]:
     for number in range(1, count + 1):
         is_shop = number % SHOP_EVERY == 0
         holder = _shop(number) if is_shop else _person(chance)
-        median_tenge = 2_500_000 if is_shop else 180_000
-        opening_tiyn = int(median_tenge * chance.lognormvariate(0, 0.9)) * TENGE
+        median_tenge = 4_000_000 if is_shop else 650_000
+        opening_tiyn = int(median_tenge * chance.lognormvariate(0, 0.8)) * TENGE
         is_closed = number % CLOSED_EVERY == 0
         account = iban.make(bank.bank_code, f"{bank.slug[:3].upper()}{number:010d}")
         yield Customer(account, holder, "shop" if is_shop else "person", 0 if is_closed else opening_tiyn, is_closed)
