@@ -137,7 +137,8 @@ def _refused_files() -> list[Attention]:
 
 def _curves(request: HttpRequest, day: OperatingDay, today: figures.DayFigures) -> dict[str, object]:
     now = formats.local(timezone.now())
-    running = day.state == DayState.OPEN and day.day == now.date()
+    # A day that was opened early, by the close of the one before, is running too.
+    running = day.state == DayState.OPEN and day.day >= now.date()
     usual = figures.of_day(day.day - dt.timedelta(days=1)).by_minute
     window = request.GET.get("window", "")
 

@@ -135,7 +135,8 @@ class UploadForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.use_required_attribute = False
         field = cast("forms.ModelChoiceField[Participant]", self.fields["participant"])
-        field.queryset = Participant.objects.filter(state=Participant.State.ACTIVE).order_by("code")
+        banks = Participant.objects.filter(state=Participant.State.ACTIVE, role=Participant.Role.BANK)
+        field.queryset = banks.order_by("code")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
