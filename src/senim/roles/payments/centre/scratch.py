@@ -88,7 +88,7 @@ def _make_bank(connection: psycopg.Connection[TupleRow], number: int, cap_tiyn: 
             "code": participant_code(number),
             "name": f"Bank {number}",
             "bin": f"{number:012d}",
-            "bic": f"EXAMKZ{number:02d}XXX",
+            "bic": f"EXAMKZ{number:02d}",
             "bank_code": bank_code,
             "day": dt.date(2026, 1, 1),
             "cap": cap_tiyn,
