@@ -1,7 +1,6 @@
 """The example market for tests of pages."""
 
 import pytest
-
 from tests import example_market
 
 

@@ -5,9 +5,11 @@ Numbers may come as JSON integers or decimal strings. In answers the fields of 1
 of names.
 """
 
+import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntFlag
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 from psycopg import Connection
@@ -18,8 +20,10 @@ from senim.ledger.errors import LedgerInputInvalid
 from senim.ledger.expiry import BATCH, expire_pending
 from senim.ledger.posting import post
 from senim.ledger.queries import get_account_balances, get_account_transfers, lookup_transfers
-from senim.ledger.schema import set_clock_offset
+from senim.ledger.schema import advance_clock, stop_clock
 from senim.ledger.types import (
+    NANOSECONDS_PER_SECOND,
+    TIMESTAMP_MAX,
     Account,
     AccountFilter,
     AccountFlags,
@@ -31,7 +35,8 @@ from senim.ledger.types import (
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 EVENTS_MAX: Final = 100_000
-CLOCK_SECONDS_MAX: Final = 7_000_000_000
+CLOCK_SECONDS_MAX: Final = TIMESTAMP_MAX // NANOSECONDS_PER_SECOND
+SHOWN_CHARACTERS_MAX: Final = 60
 
 BITS: Final = {
     "id": 128,
@@ -80,7 +85,9 @@ class Door:
     def __init__(self, connection: Connection[TupleRow], *, is_scratch: bool) -> None:
         self._connection = connection
         self._is_scratch = is_scratch
-        self._offset_seconds = 0
+        if is_scratch:
+            with connection.transaction():
+                stop_clock(connection)
 
     def apply(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """One answer line per operation line; blank lines are passed over.
@@ -90,10 +97,12 @@ class Door:
         """
         encode = msgspec.json.Encoder().encode
         for number, line in enumerate(lines, start=1):
-            if not line.strip():
+            # Some editors begin a file with a byte order mark.
+            text = line.removeprefix(BOM_UTF8) if number == 1 else line
+            if not text.strip():
                 continue
             try:
-                yield encode(self._apply_line(line))
+                yield encode(self._apply_line(text))
             except LedgerInputInvalid as error:
                 where = f"line {number}, {error.fields['field']}" if "field" in error.fields else f"line {number}"
                 raise LedgerInputInvalid(f"{where}: {error.message}", **{**error.fields, "line": number}) from None
@@ -111,13 +120,13 @@ class Door:
             "advance_clock": ("seconds", self._advance_clock),
         }
         if not isinstance(name, str) or name not in operations:
-            raise LedgerInputInvalid(f"unknown operation {name!r}", field="op")
+            raise LedgerInputInvalid(f"unknown operation {_shown(name)}", field="op")
         key, method = operations[name]
         if key not in operation:
             raise LedgerInputInvalid("missing", field=key)
         unknown = operation.keys() - {key}
         if unknown:
-            raise LedgerInputInvalid("unknown field", field=min(unknown))
+            raise LedgerInputInvalid("unknown field", field=_named(min(unknown)))
         argument = operation[key]
         if self._is_scratch and name != "advance_clock":
             self._expire()
@@ -157,13 +166,10 @@ class Door:
         if not self._is_scratch:
             raise LedgerInputInvalid("only a scratch ledger's clock can be advanced", field="op")
         number = _number(seconds, "seconds", CLOCK_SECONDS_MAX)
-        if self._offset_seconds + number > CLOCK_SECONDS_MAX:
-            raise LedgerInputInvalid(f"the clock is at most {CLOCK_SECONDS_MAX} seconds ahead", field="seconds")
-        self._offset_seconds += number
         with self._connection.transaction():
-            set_clock_offset(self._connection, self._offset_seconds)
+            advanced = advance_clock(self._connection, number)
         self._expire()
-        return {"advanced": {"seconds": number}}
+        return {"advanced": {"seconds": advanced}}
 
     def _expire(self) -> None:
         released = BATCH
@@ -176,12 +182,38 @@ def _decode(line: bytes) -> dict[str, Any]:
     if len(line) > LINE_BYTES_MAX:
         raise LedgerInputInvalid(f"longer than {LINE_BYTES_MAX} bytes")
     try:
-        decoded = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        decoded = json.loads(line.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise LedgerInputInvalid(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+    except (ValueError, RecursionError) as error:
         raise LedgerInputInvalid(f"not JSON: {error}") from None
     if not isinstance(decoded, dict):
         raise LedgerInputInvalid("not a JSON object")
     return decoded
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose fields are told once each: of two amounts, none is surely the one that was meant."""
+    decoded = dict(pairs)
+    if len(decoded) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise LedgerInputInvalid("given twice", field=_named(next(name for name in names if names.count(name) > 1)))
+    return decoded
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise LedgerInputInvalid(f"not JSON: {name} is no JSON number")
+
+
+def _shown(value: object) -> str:
+    """What was given, on one line and not at length."""
+    text = ascii(value)
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else text[:SHOWN_CHARACTERS_MAX] + "..."
+
+
+def _named(field: str) -> str:
+    """A field's name as it is, unless it would not stay on its line."""
+    return field if field.isidentifier() and len(field) <= SHOWN_CHARACTERS_MAX else _shown(field)
 
 
 def parse(kind: type[Value], given: object, where: str) -> Value:
@@ -191,19 +223,21 @@ def parse(kind: type[Value], given: object, where: str) -> Value:
     values: dict[str, int] = {}
     for name, value in given.items():
         if name not in kind._fields:
-            raise LedgerInputInvalid("unknown field", field=f"{where}.{name}")
-        if name == "flags" and isinstance(value, list):
+            raise LedgerInputInvalid("unknown field", field=f"{where}.{_named(name)}")
+        if name == "flags" and not isinstance(value, int):
             values[name] = _flags(value, FLAG_VALUES[kind], f"{where}.flags")
         else:
             values[name] = _number(value, f"{where}.{name}", 2 ** BITS[name] - 1)
     return kind(**values)
 
 
-def _flags(names: list[object], known: dict[str, int], where: str) -> int:
+def _flags(names: object, known: dict[str, int], where: str) -> int:
+    if not isinstance(names, list):
+        raise LedgerInputInvalid("not a list of flag names", field=where)
     flags = 0
     for name in names:
         if not isinstance(name, str) or name not in known:
-            raise LedgerInputInvalid(f"unknown flag {name!r}", field=where)
+            raise LedgerInputInvalid(f"unknown flag {_shown(name)}", field=where)
         flags |= known[name]
     return flags
 

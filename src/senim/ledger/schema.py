@@ -4,11 +4,19 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import Final
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from senim.ledger.types import NANOSECONDS_PER_SECOND
+from senim.ledger.types import NANOSECONDS_PER_SECOND, TIMESTAMP_MAX
+
+# Where a clock that is moved by hand stops: a little before the last timestamp there is (in the year 2262).
+CLOCK_END: Final = TIMESTAMP_MAX - 3 * NANOSECONDS_PER_SECOND
+CLOCK_STOPPED: Final = (
+    "DO $do$ BEGIN EXECUTE format('CREATE OR REPLACE FUNCTION ledger_now() RETURNS bigint LANGUAGE sql VOLATILE "
+    "AS $now$ SELECT %s::bigint $now$', {}); END $do$"
+)
 
 
 def schema_sql() -> str:
@@ -47,3 +55,20 @@ def set_clock_offset(connection: Connection[TupleRow], seconds: int) -> None:
             "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000 + {}::bigint $$"
         ).format(sql.Literal(seconds * NANOSECONDS_PER_SECOND))
     )
+
+
+def stop_clock(connection: Connection[TupleRow]) -> None:
+    """Make a scratch ledger's clock stand still at this moment, so that a file is answered the same at any speed."""
+    connection.execute(CLOCK_STOPPED.format("ledger_now()").encode())
+
+
+def advance_clock(connection: Connection[TupleRow], seconds: int) -> int:
+    """Move a stopped clock on from the newest timestamp; returns the whole seconds that it moved.
+
+    It goes no further than ``CLOCK_END``, so that there always are timestamps left to give out.
+    """
+    row = connection.execute("SELECT greatest(ledger_now(), last_value) FROM ledger_clock").fetchone()
+    assert row is not None
+    moment = max(row[0], min(row[0] + seconds * NANOSECONDS_PER_SECOND, CLOCK_END))
+    connection.execute(CLOCK_STOPPED.format(moment).encode())
+    return int(moment - row[0]) // NANOSECONDS_PER_SECOND

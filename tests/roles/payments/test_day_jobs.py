@@ -8,7 +8,7 @@ from tests.roles.payments.closing import Market, make_market, post_behind_the_op
 
 from senim.kernel.jobs.loops import declared_loops
 from senim.kernel.values import almaty
-from senim.roles.payments import jobs
+from senim.roles.payments.jobs import days as jobs
 from senim.roles.payments.models import OperatingDay
 from senim.roles.payments.rules.kinds import DayState, Kind
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from senim.roles.payments.api import api
+from senim.roles.payments.api.files import api
 from senim.roles.payments.centre.proxy import pass_through
 
 urlpatterns = [path("payments/v1/", api.urls), re_path(r"^centre/v1/", pass_through)]

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from tests.roles.payments.files.two_banks import Market
 from tests.roles.payments.messages import samples
 
-from senim.roles.payments import file_commands
+from senim.roles.payments.cli import files as file_commands
 from senim.roles.payments.models import MessageFile
 
 

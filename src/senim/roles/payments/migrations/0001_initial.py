@@ -383,7 +383,8 @@ class Migration(migrations.Migration):
                 (
                     "material",
                     models.BinaryField(
-                        help_text="Raw ed25519 public key (32 bytes), or the HMAC secret encrypted with the deployment's key."
+                        help_text="Raw ed25519 public key (32 bytes), or the HMAC secret encrypted with "
+                        "the deployment's key."
                     ),
                 ),
                 ("valid_from", models.DateTimeField()),

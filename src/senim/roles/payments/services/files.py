@@ -89,7 +89,7 @@ def receive_file(participant: Participant, name: str, content: BinaryIO, *, acto
         ParticipantNotActive: it is not an active participant.
         FileEmpty, FileTooLarge: nothing is kept.
     """
-    from senim.roles.payments.file_jobs import import_file_job  # the job imports this module
+    from senim.roles.payments.jobs.files import import_file_job  # the job imports this module
 
     stored = _store(participant, content)
     with transaction.atomic():  # the row and its job are committed together

@@ -14,11 +14,8 @@ from django.utils import timezone
 
 from senim.errors import SenimError
 from senim.kernel import events, jobs
-from senim.roles.payments import file_jobs
 from senim.roles.payments.rules.kinds import DayState
 from senim.roles.payments.services import day, reports
-
-__all__ = ["carry_on", "file_jobs", "send_unsent_reports", "watch_days"]  # the worker looks for jobs in this module
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from senim.errors import BadInput, SenimError
 from senim.kernel import events
 from senim.kernel.delivery.signatures import SignatureRefused
 from senim.kernel.documents import store
-from senim.roles.payments.api_authentication import DigestedBody, participant_of
+from senim.roles.payments.api.authentication import DigestedBody, participant_of
 from senim.roles.payments.models import MessageFile, Participant
 from senim.roles.payments.services import files
 

@@ -1,0 +1,1 @@
+"""HTTP for participants' machines, beside the Centre."""
