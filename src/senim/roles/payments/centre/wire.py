@@ -29,7 +29,7 @@ STATUSES: Final[dict[Outcome, Literal["accepted", "refused", "conflict"]]] = {
 _YEARS: Final = range(2000, 2200)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
-# The decoder checks lengths; what characters may stand in a text is looked at for all of them at once (`_request`), since
+# The decoder checks lengths; what characters may stand in a text is looked at for all of them at once (`_request`):
 # a pattern for each field would be most of the decoding. The description gives the patterns all the same.
 Account = Annotated[
     str,
