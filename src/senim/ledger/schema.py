@@ -13,10 +13,8 @@ from senim.ledger.types import NANOSECONDS_PER_SECOND, TIMESTAMP_MAX
 
 # Where a clock that is moved by hand stops: a little before the last timestamp there is (in the year 2262).
 CLOCK_END: Final = TIMESTAMP_MAX - 3 * NANOSECONDS_PER_SECOND
-CLOCK_STOPPED: Final = (
-    "DO $do$ BEGIN EXECUTE format('CREATE OR REPLACE FUNCTION ledger_now() RETURNS bigint LANGUAGE sql VOLATILE "
-    "AS $now$ SELECT %s::bigint $now$', {}); END $do$"
-)
+WALL_CLOCK: Final = sql.SQL("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000")
+READ_CLOCK: Final = "SELECT greatest(ledger_now(), last_value) FROM ledger_clock"
 
 
 def schema_sql() -> str:
@@ -49,17 +47,13 @@ def scratch(connection: Connection[TupleRow]) -> Iterator[None]:
 
 def set_clock_offset(connection: Connection[TupleRow], seconds: int) -> None:
     """Make a scratch ledger's clock run ``seconds`` ahead of the wall clock."""
-    connection.execute(
-        sql.SQL(
-            "CREATE OR REPLACE FUNCTION ledger_now() RETURNS bigint LANGUAGE sql VOLATILE AS $$ "
-            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000 + {}::bigint $$"
-        ).format(sql.Literal(seconds * NANOSECONDS_PER_SECOND))
-    )
+    offset = sql.Literal(seconds * NANOSECONDS_PER_SECOND)
+    _replace_clock(connection, sql.SQL("{} + {}::bigint").format(WALL_CLOCK, offset))
 
 
 def stop_clock(connection: Connection[TupleRow]) -> None:
     """Make a scratch ledger's clock stand still at this moment, so that a file is answered the same at any speed."""
-    connection.execute(CLOCK_STOPPED.format("ledger_now()").encode())
+    _replace_clock(connection, sql.Literal(_newest_moment(connection)))
 
 
 def advance_clock(connection: Connection[TupleRow], seconds: int) -> int:
@@ -67,8 +61,21 @@ def advance_clock(connection: Connection[TupleRow], seconds: int) -> int:
 
     It goes no further than ``CLOCK_END``, so that there always are timestamps left to give out.
     """
-    row = connection.execute("SELECT greatest(ledger_now(), last_value) FROM ledger_clock").fetchone()
+    before = _newest_moment(connection)
+    after = max(before, min(before + seconds * NANOSECONDS_PER_SECOND, CLOCK_END))
+    _replace_clock(connection, sql.Literal(after))
+    return (after - before) // NANOSECONDS_PER_SECOND
+
+
+def _newest_moment(connection: Connection[TupleRow]) -> int:
+    row = connection.execute(READ_CLOCK).fetchone()
     assert row is not None
-    moment = max(row[0], min(row[0] + seconds * NANOSECONDS_PER_SECOND, CLOCK_END))
-    connection.execute(CLOCK_STOPPED.format(moment).encode())
-    return int(moment - row[0]) // NANOSECONDS_PER_SECOND
+    return int(row[0])
+
+
+def _replace_clock(connection: Connection[TupleRow], moment: sql.Composable) -> None:
+    connection.execute(
+        sql.SQL(
+            "CREATE OR REPLACE FUNCTION ledger_now() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT {} $$"
+        ).format(moment)
+    )
