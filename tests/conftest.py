@@ -1,17 +1,22 @@
 """What every test may use. The run's database itself comes from ``senim.runtime.pytest_plugin``."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import ProgrammingError, connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from senim.runtime.postgres import Embedded
 from senim.runtime.pytest_plugin import RUN, VAR
+
+DROP_ATTEMPTS = 40
+DROP_PAUSE_SECONDS = 0.25
 
 hypothesis_settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -89,7 +94,20 @@ def own_database(database_template: str, db: None) -> Iterator[str]:
         connections["default"] = usual
         usual.settings_dict["NAME"] = name
         with usual._nodb_cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{clone}" WITH (FORCE)')
+            drop(cursor, clone)
+
+
+def drop(cursor: Any, database: str) -> None:
+    """Drop a database with its connections; the server's own vacuum, which may not be ended, is waited for."""
+    for attempt in range(DROP_ATTEMPTS):
+        try:
+            cursor.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+        except ProgrammingError:
+            if attempt == DROP_ATTEMPTS - 1:
+                raise
+            time.sleep(DROP_PAUSE_SECONDS)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")

@@ -129,6 +129,7 @@ words.declare_events(
         "payments.day.retry_settlement": _("Refused instructions sent again"),
         "payments.day.settle": _("Day settled finally"),
         "payments.day.report": _("Reports of the day made"),
+        "payments.file.answer": _("File answered"),
         "payments.file.download": _("File taken out"),
         "payments.file.receive": _("File received"),
         "payments.file.record": _("File recorded"),
