@@ -33,7 +33,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize(("words", "ground"), PAIRS, ids=lambda one: str(one))
+@pytest.mark.parametrize(("words", "ground"), PAIRS, ids=str)
 def test_words_stand_out(words: str, ground: str, scheme: int) -> None:
     known = tokens()
     lights = sorted(luminance(known[name][scheme]) for name in (words, ground))

@@ -148,8 +148,10 @@ REGISTER = Register(
 
 
 def find(request: HttpRequest, text: str) -> list[Found]:
-    """Operations for the search at the top."""
+    """Operations for the search at the top. A name without digits is no identifier: the register is not read for it."""
     del request
+    if not any(character.isdigit() for character in text):
+        return []
     rows = search(Operation.objects.all(), text).order_by("-pk")[:10]
     return [
         Found(
