@@ -102,6 +102,24 @@ REFUSED = [
     ('{"op":"create_transfers","events":[{"amount":null}]}', "line 1, events[0].amount", ""),
     ('\n{"op":"get_account_transfers","filter":{"limit":[]}}', "line 2, filter.limit", ""),
     ('{"op":"advance_clock","seconds":99999999999}', "line 1, seconds", "not between"),
+    ('{"op":"advance_clock","seconds":0.5}', "line 1, seconds", "not an unsigned integer"),
+    ('{"ids":[1]}', "line 1, op", "missing"),
+    ('{"op":"lookup_accounts","ids":[1]} {}', "line 1", "Extra data at character 36"),
+    ('{"op":"lookup_accounts","op":"lookup_transfers","ids":[]}', "line 1, op", "given twice"),
+    ('{"op":"create_transfers","events":[{"amount":1,"amount":2}]}', "line 1, amount", "given twice"),
+    ('{"op":"create_transfers","events":[{"amount":NaN}]}', "line 1", "NaN is no JSON number"),
+    ('{"op":"create_transfers","events":[{"amount":1e3}]}', "line 1, events[0].amount", "not an unsigned integer"),
+    ('{"op":"create_transfers","events":[{"amount":" 5"}]}', "line 1, events[0].amount", "not an unsigned integer"),
+    ('{"op":"create_transfers","events":[{"flags":"pending"}]}', "line 1, events[0].flags", "not a list of flag names"),
+    ('{"op":"create_transfers","events":[{"flags":true}]}', "line 1, events[0].flags", "not an unsigned integer"),
+    ('{"op":"create_transfers","events":[{"flags":65536}]}', "line 1, events[0].flags", "not between"),
+    ('{"op":"lookup_accounts","ids":[' + "9" * 5_000 + "]}", "line 1", "thousands of digits"),
+    ("[" * 100_000, "line 1", "nested too deeply"),
+    # Names that come from the file neither break the line nor fill the screen.
+    ('{"op":"a\\nb\\u001b[31m"}', "line 1, op", r"'a\nb\x1b[31m'"),
+    ('{"op":"lookup_accounts","ids":[],"a\\nb":1}', r"line 1, 'a\nb'", "unknown field"),
+    ('{"op":"' + "x" * 10_000 + '"}', "line 1, op", "xxx..."),
+    ('{"op":"lookup_accounts","ids":[' + "1," * 100_000 + "1]}", "line 1, ids", "more than 100000"),
 ]
 
 
@@ -111,6 +129,100 @@ def test_a_line_that_is_no_operation_is_named(book: Connection, text: str, where
         list(Door(book, is_scratch=True).apply(text.encode().splitlines()))
     assert str(refusal.value).startswith(where + ":")
     assert why in str(refusal.value)
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("й".encode("cp1251"), "not UTF-8 at byte 1"), ("{}".encode("utf-16"), "not UTF-8 at byte 1")]
+)
+def test_another_encoding_is_refused(book: Connection, text: bytes, why: str) -> None:
+    with pytest.raises(LedgerInputInvalid, match=f"^line 1: {why}$"):
+        list(Door(book, is_scratch=True).apply([text]))
+
+
+@pytest.mark.parametrize(
+    "number", ["18446744073709551617", "9007199254740993", '"340282366920938463463374607431768211454"']
+)
+def test_large_ids_come_back_exactly(book: Connection, number: str) -> None:
+    account = f'{{"id":{number},"ledger":{2**32 - 1},"code":{2**16 - 1},"user_data_64":{2**64 - 1}}}'
+    lines = (
+        f'{{"op":"create_accounts","events":[{account}]}}',
+        f'{{"op":"lookup_accounts","ids":[{number}]}}',
+    )
+    created, found = map(json.loads, Door(book, is_scratch=True).apply(line.encode() for line in lines))
+    assert created["results"][0]["status"] == "ok"
+    (shown,) = found["accounts"]
+    assert shown["id"] == number.strip('"')
+    assert (shown["ledger"], shown["code"], shown["user_data_64"]) == (2**32 - 1, 2**16 - 1, 2**64 - 1)
+
+
+def test_habits_of_editors_do_no_harm(connection: Connection) -> None:
+    lookup = b'{"op":"lookup_accounts","ids":["0001"]}'
+    file = [b"\xef\xbb\xbf" + json.dumps(accounts(1)).encode() + b"\r\n", b"\r\n", b" \t\n", lookup + b"\r\n", lookup]
+    answers = list(Door(connection, is_scratch=True).apply(file))
+    assert [len(next(iter(json.loads(answer).values()))) for answer in answers] == [1, 1, 1]
+    assert list(Door(connection, is_scratch=True).apply([])) == []
+    with pytest.raises(LedgerInputInvalid, match="line 2: not JSON"):
+        list(Door(connection, is_scratch=True).apply([lookup, b"\xef\xbb\xbf" + lookup]))
+
+
+def test_more_events_in_a_line_than_a_message_of_another_ledger_holds(connection: Connection) -> None:
+    events = [
+        {"id": n, "debit_account_id": 1, "credit_account_id": 2, "amount": 1, "ledger": 1, "code": 1}
+        for n in range(9_000)
+    ]
+    _, posted = apply(connection, accounts(1, 2), {"op": "create_transfers", "events": events})
+    statuses = [result["status"] for result in posted["results"]]
+    assert statuses == ["id_must_not_be_zero"] + ["ok"] * 8_999
+
+
+def test_the_clock_of_a_scratch_ledger_stands_still(connection: Connection) -> None:
+    pending = {
+        "id": 5,
+        "debit_account_id": 1,
+        "credit_account_id": 2,
+        "amount": 4,
+        "ledger": 1,
+        "code": 1,
+        "timeout": 1,
+        "flags": ["pending"],
+    }
+    door = Door(connection, is_scratch=True)
+    first, second = (
+        json.loads(answer)
+        for answer in door.apply(
+            json.dumps(operation).encode()
+            for operation in (accounts(1, 2), {"op": "create_transfers", "events": [pending]})
+        )
+    )
+    assert second["results"][0]["timestamp"] == first["results"][1]["timestamp"] + 1
+    connection.execute("SELECT pg_sleep(1.1)")
+    look = {"op": "lookup_accounts", "ids": [1]}
+    steps = (look, {"op": "advance_clock", "seconds": 1}, look)
+    held, _, released = (json.loads(answer) for answer in door.apply(json.dumps(step).encode() for step in steps))
+    assert held["accounts"][0]["debits_pending"] == "4"
+    assert released["accounts"][0]["debits_pending"] == "0"
+
+
+def test_the_clock_goes_to_the_end_of_time_and_no_further(connection: Connection) -> None:
+    pending = {
+        "debit_account_id": 1,
+        "credit_account_id": 2,
+        "amount": 4,
+        "ledger": 1,
+        "code": 1,
+        "flags": ["pending"],
+    }
+    to_the_end, _, again, posted = apply(
+        connection,
+        {"op": "advance_clock", "seconds": (2**63 - 1) // 10**9},
+        accounts(1, 2),
+        {"op": "advance_clock", "seconds": 7},
+        {"op": "create_transfers", "events": [pending | {"id": 5, "timeout": 9}, pending | {"id": 6, "timeout": 1}]},
+    )
+    assert 7_000_000_000 < to_the_end["advanced"]["seconds"] < 8_000_000_000
+    assert again["advanced"]["seconds"] == 0
+    assert [result["status"] for result in posted["results"]] == ["overflows_timeout", "ok"]
 
 
 def test_a_line_is_applied_whole_or_not_at_all(book: Connection) -> None:

@@ -109,7 +109,9 @@ class Door:
 
     def _apply_line(self, line: bytes) -> dict[str, Any]:
         operation = _decode(line)
-        name = operation.pop("op", None)
+        if "op" not in operation:
+            raise LedgerInputInvalid("missing", field="op")
+        name = operation.pop("op")
         operations: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
             "create_accounts": ("events", self._create_accounts),
             "create_transfers": ("events", self._create_transfers),
@@ -185,8 +187,13 @@ def _decode(line: bytes) -> dict[str, Any]:
         decoded = json.loads(line.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise LedgerInputInvalid(f"not JSON: {error.msg} at character {error.pos + 1}") from None
-    except (ValueError, RecursionError) as error:
-        raise LedgerInputInvalid(f"not JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise LedgerInputInvalid(f"not UTF-8 at byte {error.start + 1}") from None
+    except RecursionError:
+        raise LedgerInputInvalid("nested too deeply") from None
+    except ValueError:
+        # What is left for json to complain of: Python reads no integer of more than 4,300 digits.
+        raise LedgerInputInvalid("a number of thousands of digits") from None
     if not isinstance(decoded, dict):
         raise LedgerInputInvalid("not a JSON object")
     return decoded
