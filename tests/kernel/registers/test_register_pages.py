@@ -120,7 +120,7 @@ def test_screen_print_and_files_say_the_same(duty: Client) -> None:
     column = [cell.value for cell in next(book.active.iter_rows(max_row=1))].index("Number")
     assert count_on(screen) == len(table)
     assert [row[column] for row in sheet[: len(numbers)]] == numbers
-    assert re.findall(r"<td class=\"\">([0-9a-f]{8}-[0-9a-f-]{27})</td>", printed) == numbers
+    assert re.findall(r"<td class=\"mono\">([0-9a-f]{8}-[0-9a-f-]{27})</td>", printed) == numbers
     total = sum(round(float(row["Amount, ₸"]) * 100) for row in table)
     assert f"{total / 100:,.2f}" in screen
     assert f"{total / 100:,.2f}" in printed

@@ -138,11 +138,14 @@ def _write(sheet: Any, line: int, index: int, value: Any, form: Form, look: Any)
 def print_rows(query: Query) -> Iterator[str]:
     """The rows of the printed journal, in pieces."""
     columns = query.register.columns
+    looks = ["num" if one.right else "mono" if one.form is Form.CODE else "" for one in columns]
     gathered: list[str] = []
     with transaction.atomic():
         for row in query.every(PRINT_ROWS_MAX):
             cells = format_html_join(
-                "", '<td class="{}">{}</td>', (("num" if one.right else "", one.text(row)) for one in columns)
+                "",
+                '<td class="{}">{}</td>',
+                ((look, one.text(row)) for look, one in zip(looks, columns, strict=True)),
             )
             gathered.append(format_html("<tr>{}</tr>\n", cells))
             if len(gathered) >= PRINT_CHUNK_ROWS:
