@@ -6,6 +6,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo var/uv/bin/uv)
 ARGS ?=
+# uv trusts its own list of certificates unless told; an organisation's proxy is known to the system only, as pip knows.
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
 
 .PHONY: help env env-dev run test check bench clauses lock clean style types layers translations templates security audit
 
