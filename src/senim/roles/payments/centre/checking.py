@@ -24,7 +24,6 @@ from senim.kernel.delivery.signatures import ed25519_checker
 log = logging.getLogger(__name__)
 
 CHECKS_WAITING_MAX: Final = 5_000
-CHECKS_SENT_MAX: Final = 256
 KEYS_REMEMBERED_MAX: Final = 4_096
 RESTART_SECONDS: Final = 0.5
 END_TIMEOUT_SECONDS: Final = 5.0
@@ -60,17 +59,15 @@ class TooManyWait(Exception):
 
 
 class CheckingProcess(asyncio.Protocol):
-    """The Centre's side. Everything here runs on the event loop."""
+    """The Centre's side. Everything here runs on the event loop; results come back in the order of the checks."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: deque[_Waiting] = deque()
-        self._sent: list[_Waiting] = []
-        self._is_flush_due = False
+        self._fresh: list[_Waiting] = []
+        self._sent: deque[_Waiting] = deque()
         self._is_closing = False
         self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._buffer = b""
 
     async def start(self) -> None:
         """Start the process."""
@@ -99,55 +96,47 @@ class CheckingProcess(asyncio.Protocol):
         Raises:
             TooManyWait: the bound on waiting checks is reached.
         """
-        if len(self._waiting) >= CHECKS_WAITING_MAX:
+        if len(self._sent) + len(self._fresh) >= CHECKS_WAITING_MAX:
             raise TooManyWait
         future: asyncio.Future[bool] = self._loop.create_future()
-        self._waiting.append(_Waiting(Check(public_key, signature, base), future))
-        if not self._is_flush_due and not self._sent:
-            self._is_flush_due = True
+        if not self._fresh:
             self._loop.call_soon(self._flush)  # at the end of this turn, so that all that came in it go together
+        self._fresh.append(_Waiting(Check(public_key, signature, base), future))
         return future
 
     def _flush(self) -> None:
-        self._is_flush_due = False
-        if self._sent or not self._waiting:
-            return
-        count = min(len(self._waiting), CHECKS_SENT_MAX)
-        self._sent = [self._waiting.popleft() for _ in range(count)]
-        checks = [waiting.check for waiting in self._sent]
+        fresh, self._fresh = self._fresh, []
+        self._sent.extend(fresh)
         if self._transport is None:
-            self._hand_back(check_all(checks))
+            self._check_here()
             return
-        frame = _encode(checks)
+        frame = _encode([waiting.check for waiting in fresh])
         self._transport.write(_LENGTH.pack(len(frame)) + frame)
 
+    def _check_here(self) -> None:
+        self._hand_back(check_all([waiting.check for waiting in self._sent]))
+
     def _hand_back(self, results: bytes) -> None:
-        sent, self._sent = self._sent, []
-        for waiting, result in zip(sent, results, strict=True):
-            if not waiting.future.done():
-                waiting.future.set_result(result == 1)
-        self._flush()
+        for result in results:
+            future = self._sent.popleft().future
+            if not future.done():
+                future.set_result(result == 1)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The process can be written to."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take in results; they come in the order of the checks."""
-        self._buffer += data
-        if len(self._buffer) == len(self._sent):
-            results, self._buffer = self._buffer, b""
-            self._hand_back(results)
+        """Take in results."""
+        self._hand_back(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The process has ended; unless that was our wish, check here what it owed and start another."""
         self._transport = None
-        self._buffer = b""
         if self._is_closing:
             return
         log.error("the process that checks signatures has ended; it is started anew: %s", exc)
-        if self._sent:
-            self._hand_back(check_all([waiting.check for waiting in self._sent]))
+        self._check_here()
         self._loop.call_later(RESTART_SECONDS, lambda: self._loop.create_task(self.start()))
 
 

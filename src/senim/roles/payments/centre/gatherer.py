@@ -27,10 +27,8 @@ log = logging.getLogger(__name__)
 QUEUE_OPERATIONS_MAX: Final = 20_000
 BATCH_OPERATIONS_MAX: Final = 4_000
 LINGER_SECONDS: Final = 0.004
-"""Where requests come densely, one that is alone in the queue waits so long for company: a transaction costs as much as
-a hundred operations in it, so this makes the rest faster than the wait makes it slower. A lone request never waits."""
-LINGER_REQUESTS_MIN: Final = 4
-LINGER_OPERATIONS_MAX: Final = 500
+"""Where requests come densely, the first of them wait so long for company: a transaction costs as much as a hundred
+operations in it, so this makes the rest faster than the wait makes it slower. A lone request never waits."""
 TRIES_MAX: Final = 5
 DAY_WAIT_SECONDS: Final = 3.0
 """At midnight the next day opens a moment after the old one has ended; so long is waited before saying that none is."""
@@ -109,7 +107,7 @@ class Gatherer:
         first = self._queue.get()
         if first is None:
             return [], True
-        if self._last_requests >= LINGER_REQUESTS_MIN and self.queued_operations < LINGER_OPERATIONS_MAX:
+        if self._queue.qsize() + 1 < self._last_requests // 2:  # far fewer than a moment ago: more are on their way
             time.sleep(LINGER_SECONDS)
         batch = [first]
         count = len(first.arrivals)

@@ -35,6 +35,8 @@ def pass_through(request: HttpRequest) -> HttpResponse:
     if len(body) > BODY_BYTES_MAX:
         return _problem(Problem(413, "too_large", "The body is larger than 4 MiB.", remedy="Send fewer operations."))
     query = request.META.get("QUERY_STRING", "")
+    if not query.isascii():
+        return _problem(Problem(400, "malformed", "The query is not ASCII.", remedy="Escape it (RFC 3986)."))
     target = quote(request.path, safe=_PATH_SAFE) + (f"?{query}" if query else "")
     headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP and value}
     try:

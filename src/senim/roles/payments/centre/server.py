@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 from senim.roles.payments.centre.app import Centre, Receive, Scope, Send
 from senim.roles.payments.centre.authentication import Authenticator
 from senim.roles.payments.centre.checking import CheckingProcess
+from senim.roles.payments.centre.connections import BoundedConnection
 from senim.roles.payments.centre.database import Reader, connect_for_batches, connect_for_reading
 from senim.roles.payments.centre.gatherer import Gatherer
 from senim.roles.payments.centre.keyring import KeyRing
@@ -20,7 +21,7 @@ DRAIN_TIMEOUT_SECONDS: Final = 30
 KEEP_ALIVE_SECONDS: Final = 75
 GARBAGE_OBJECTS_MAX: Final = 50_000
 # A thread that waits for the interpreter gets it after this at the latest: batches and the loop share one.
-SWITCH_SECONDS: Final = 0.001
+SWITCH_SECONDS: Final = 0.0005
 
 
 def open_secret(sealed: bytes) -> bytes:
@@ -109,7 +110,7 @@ def serve(host: str, port: int, database_url: str, **options: Any) -> None:
         "host": host,
         "port": port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": BoundedConnection,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,
