@@ -28,6 +28,7 @@ from senim.kernel.registers.models import SavedQuery
 from senim.kernel.registers.register import Register
 
 SAVED_MAX = 50
+UNBROKEN_MAX = 22
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -61,7 +62,9 @@ def cell(column: Column, row: Any, address: str | None) -> Cell:
     note = column.note(row) if column.note else ""
     text = "" if state else column.text(row)
     empty = "" if text or state or note else "none"
-    classes = (css, empty, "lead" if column.lead else "", "" if column.phone else "wide-only-cell")
+    # A name made by a machine has no place to break: wide pages cut it short, with the whole of it under the pointer.
+    long = "long" if any(len(word) > UNBROKEN_MAX for word in text.split()) else ""
+    classes = (css, empty, long, "lead" if column.lead else "", "" if column.phone else "wide-only-cell")
     return Cell(text, " ".join(filter(None, classes)), column.label, link, state, note)
 
 
@@ -214,7 +217,7 @@ def as_print(register: Register, request: HttpRequest) -> StreamingHttpResponse:
 def save(register: Register, request: HttpRequest) -> HttpResponse:
     """Keep the present search under a name; the same name again replaces it (EM-55.4)."""
     search = query.read(register, request.GET)
-    name = " ".join(request.POST.get("name", "").split())[:80]
+    name = " ".join(request.POST.get("name", "").replace("\0", "").split())[:80]
     mine = SavedQuery.objects.filter(owner=person(request), register=register.name)
     back = redirect(f"{reverse(register.url())}?{search.address()}")
     if not name:

@@ -1,5 +1,6 @@
 """Files of ISO 20022 messages: the register, sending one in, watching it being recorded, taking it out again."""
 
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
@@ -48,6 +49,11 @@ HELP = Help(
 )
 
 
+def _of_received(field: str) -> Callable[[MessageFile], int | None]:
+    """The field's value for a file that came; an answer of ours counts nothing of its own and shows no noughts."""
+    return lambda row: None if row.answers_id else getattr(row, field)
+
+
 REGISTER = Register(
     name="payments.files",
     namespace="console:payments",
@@ -76,10 +82,16 @@ REGISTER = Register(
             state=labels.file_state,
             note=lambda row: labels.reason_and_code(row.reason) if row.reason else "",
         ),
-        Column(name="transactions_total", label=_("Transactions"), form=Form.NUMBER, total=True),
-        Column(name="accepted", label=_("Carried out"), form=Form.NUMBER, total=True),
-        Column(name="refused", label=_("Refused"), form=Form.NUMBER, total=True),
-        Column(name="amount_tiyn", label=_("Sum, ₸"), form=Form.AMOUNT, total=True),
+        Column(
+            name="transactions_total",
+            value=_of_received("transactions_total"),
+            label=_("Transactions"),
+            form=Form.NUMBER,
+            total=True,
+        ),
+        Column(name="accepted", value=_of_received("accepted"), label=_("Carried out"), form=Form.NUMBER, total=True),
+        Column(name="refused", value=_of_received("refused"), label=_("Refused"), form=Form.NUMBER, total=True),
+        Column(name="amount_tiyn", value=_of_received("amount_tiyn"), label=_("Sum, ₸"), form=Form.AMOUNT, total=True),
     ),
     default_order="-received_at",
     filters=(
