@@ -51,7 +51,6 @@ MIDDLEWARE = [
     "senim.kernel.access.middleware.AccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "senim.kernel.access.middleware.AccessMiddleware",
 ]
 
 ROOT_URLCONF = "senim.settings.urls"
@@ -99,7 +98,6 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-LOGIN_URL = "access:sign_in"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "senim.kernel.access.validators.Length"},
     {"NAME": "senim.kernel.access.validators.NotCommon"},

@@ -61,6 +61,15 @@ def test_nobody_is_sent_elsewhere(client: Client, address: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("path", ["//evil.example/x", "///evil.example/x", "/\\evil.example/x"])
+def test_a_path_that_looks_like_another_host_stays_a_path(client: Client, path: str) -> None:
+    worker()
+    address = enter(client, next=f"http://testserver{path}")["Location"]  # type: ignore[index]
+    assert address.startswith("/")
+    assert not address.startswith(("//", "/\\"))
+
+
+@pytest.mark.django_db
 def test_every_refusal_reads_the_same(client: Client) -> None:
     """Wrong password, unknown login, closed account, locked account: one text, one status, and an event for each."""
     worker()
@@ -198,6 +207,33 @@ def test_a_weak_or_unproven_change_is_refused_beside_its_field(
     assert answer.status_code == 422
     assert 'class="error"' in answer.content.decode()
     assert Staff.objects.get().must_change_password
+
+
+@pytest.mark.django_db
+def test_the_present_password_is_not_guessed_in_a_session_left_open(client: Client) -> None:
+    worker()
+    enter(client)
+    new = {"new": "көк-аспан-астында", "again": "көк-аспан-астында"}
+    for number in range(services.ATTEMPTS_MAX):
+        assert client.post(CHANGE, {"present": f"guess-{number}", **new}).status_code == 422
+    assert client.post(CHANGE, {"present": PASSWORD, **new}).status_code == 422
+    with pytest.raises(services.SignInRefused):
+        services.sign_in("aliya", PASSWORD)
+
+
+@pytest.mark.django_db
+def test_weak_new_passwords_close_nothing(client: Client) -> None:
+    worker()
+    enter(client)
+    for _ in range(services.ATTEMPTS_MAX + 1):
+        assert client.post(CHANGE, {"present": PASSWORD, "new": "short", "again": "short"}).status_code == 422
+    assert services.sign_in("aliya", PASSWORD).login == "aliya"
+
+
+@pytest.mark.django_db
+def test_a_stranger_who_signs_out_leaves_no_session(client: Client) -> None:
+    assert client.post("/console/sign-out")["Location"] == SIGN_IN
+    assert not Session.objects.exists()
 
 
 @pytest.mark.django_db

@@ -93,7 +93,8 @@ def local(request: HttpRequest, address: str) -> str:
     """Return the path of ``address`` when it leads to this host, else the front page: nobody is sent elsewhere."""
     if url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure()):
         parts = urlsplit(address)
-        return urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
+        # The path of http://here//there is //there, which by itself would lead to another host.
+        return urlunsplit(("", "", "/" + parts.path.lstrip("/\\"), parts.query, parts.fragment))
     return "/"
 
 

@@ -164,13 +164,19 @@ def _no_password() -> str:
 def change_password(staff: Staff, present: str, new: str) -> None:
     """Change one's own password; with it every other session of this person ends.
 
+    Wrong tries count as they do at sign-in: whoever finds a session open must not guess the password there.
+
     Raises:
         PasswordRefused: the present password is wrong, or the new one is the same; ``field`` names it.
         django ValidationError: the new password is too weak.
     """
+    tried = _reserved(staff.login)
+    is_right = tried is not None and check_password(present, tried.password)
+    if is_right:
+        Staff.objects.filter(pk=staff.pk).update(failed_attempts=0, locked_until=None)
     with events.act("access.change_password", events.Actor.staff(staff), record=("staff", staff.login)):
         locked = Staff.objects.select_for_update().get(pk=staff.pk)
-        if not check_password(present, locked.password):
+        if tried is None or not is_right or locked.password != tried.password:
             raise PasswordRefused("The present password is wrong.", field="present")
         if check_password(new, locked.password):
             raise PasswordRefused("The new password is the same as the present one.", field="new")

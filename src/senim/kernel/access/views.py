@@ -90,11 +90,10 @@ def change_password(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
-    if isinstance(request.user, Staff):
-        services.sign_out(request.user)
-        language = request.user.language
-    else:
-        language = settings.LANGUAGE_CODE
+    if not isinstance(request.user, Staff):
+        return redirect(settings.LOGIN_URL)  # and no session is made for the words of farewell
+    services.sign_out(request.user)
+    language = request.user.language
     logout(request)
     with override(language):
         messages.info(request, _("You have signed out."))

@@ -128,7 +128,7 @@ def decide(request: HttpRequest, approval_id: int) -> HttpResponse:
     """Carry out a yes or record a no. The service checks the person again, and the database a third time."""
     approval = get_object_or_404(Approval, pk=approval_id)
     answer = request.POST.get("decision")
-    comment = request.POST.get("comment", "").strip()[:500]
+    comment = request.POST.get("comment", "").replace("\0", "").strip()[:500]
     here = redirect("console:approval", approval_id)
     if answer not in {"approve", "refuse"}:
         messages.error(request, gettext("Choose one: approve or refuse."))
