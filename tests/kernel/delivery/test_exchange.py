@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from senim.errors import BadInput
 from senim.kernel import delivery, events
-from senim.kernel.delivery import keys, registry, sending, wire
+from senim.kernel.delivery import keys, refusals, registry, sending, wire
 from senim.kernel.delivery.models import Incoming, Outgoing, Peer
 from senim.kernel.events.models import Event
 
@@ -114,6 +114,12 @@ def receiver() -> Iterator[None]:
     TAKEN.clear()
     yield
     registry._RECEIVERS.pop(KIND)
+
+
+@pytest.fixture(autouse=True)
+def bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is short of events because of those before it."""
+    monkeypatch.setattr(refusals, "_bound", refusals.Bound(refusals.EVENTS_PER_MINUTE_MAX))
 
 
 def due_again() -> None:
@@ -481,6 +487,20 @@ def forged_signature(side: OtherSide) -> bytes:
 
     head = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM"}
     return jwe.encrypt_compact(head, signed.encode(), keys.own().public.encryption, registry=wire._JWE).encode()
+
+
+def test_a_flood_of_rubbish_writes_few_events_and_the_number_of_the_others(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(refusals, "_bound", refusals.Bound(3, lambda: now[0]))
+    assert {post(b"rubbish")[0] for _ in range(10)} == {400}
+    assert Event.objects.filter(name="delivery.receive").count() == 3
+    now[0] = 61.0
+    post(b"rubbish")
+    counted, latest = Event.objects.filter(name="delivery.receive").order_by("pk")[3:]
+    assert (counted.reason, counted.data) == (refusals.TOO_MANY, {"count": 7})
+    assert latest.reason.startswith("delivery.bad_envelope")
 
 
 def test_a_peer_that_is_switched_off_is_a_stranger(peer: Peer, side: OtherSide) -> None:

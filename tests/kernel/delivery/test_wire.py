@@ -109,6 +109,19 @@ def test_a_message_without_a_valid_signature_is_refused() -> None:
             wire.open_(sealed(OUR.sign(message.to_bytes(), wrong)), THEIR, peers(OUR).get)
 
 
+@pytest.mark.parametrize("kid", ["a\0b", "x" * 44, "", None, 7, ["a"]])
+def test_the_name_of_a_key_is_looked_up_only_where_it_is_one(kid: object) -> None:
+    """Until the signature is checked, the header is the word of whoever posted it."""
+    parts = ({"alg": "Ed25519", "kid": kid}, {})
+    token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    header = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM"}
+    envelope = jwe.encrypt_compact(header, f"{token}.AAAA".encode(), THEIR.encryption, registry=wire._JWE)
+    asked: list[str] = []
+    with pytest.raises(BadInput):
+        wire.open_(envelope.encode(), THEIR, asked.append)  # type: ignore[arg-type]  # it gives None: nobody
+    assert asked == []
+
+
 def test_a_recipient_cannot_pass_a_message_on_as_if_for_another() -> None:
     """The signature is ours, the envelope opens, and still it was not meant for the one who opens it."""
     opened = wire.open_(wire.seal(example(), OUR, THEIR.public), THEIR, peers(OUR).get)
@@ -147,6 +160,7 @@ def test_rubbish_is_refused_by_name(data: bytes) -> None:
         {"kind": 7},
         {"kind": "x" * 65},
         {"filename": "a\0b"},
+        {"kind": "half\ud800"},
         {"body": "not base64!"},
         {"created_at": "2026-05-04T10:00:00"},
         {"created_at": None},

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from senim.errors import BadInput, SenimError
 from senim.kernel import events
-from senim.kernel.delivery import keys, wire
+from senim.kernel.delivery import keys, refusals, wire
 from senim.kernel.delivery.models import Attachment, Incoming, Peer
 from senim.kernel.delivery.registry import receiver_of
 from senim.kernel.delivery.sending import peer_keys
@@ -23,18 +23,15 @@ def receive(envelope: bytes) -> str:
     """Take an envelope and return our signed receipt, to the first arrival and to every repetition alike.
 
     Raises:
-        BadEnvelope, UnknownSender, BadSignature, TooLarge: as ``wire.open_``; nothing is kept but the event.
+        BadEnvelope, UnknownSender, BadSignature, TooLarge: as ``wire.open_``; nothing is kept but an event,
+            where there are not too many.
         MessageIdReused: the id is known, the content is another.
         Anything a handler raises that is not a ``SenimError``: nothing is kept, and the sender will try again.
     """
     try:
         opened = wire.open_(envelope, keys.own(), _find_sender)
     except SenimError as error:
-        sender = error.fields.get("peer")
-        actor = events.Actor.peer(str(sender) if sender else "unknown")
-        events.note(
-            "delivery.receive", actor, ("message", "-"), outcome="refused", reason=f"{error.code}: {error.message}"
-        )
+        refusals.note(error)
         raise
     peer = Peer.objects.get(code=opened.sender.code)
     message_id = opened.message.id
