@@ -103,7 +103,19 @@ def test_a_page_back_shows_what_was_before() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "🙂", "AAAA", "WyJhIiwi", "W10", "bnVsbA"])
 def test_a_place_that_is_none_leads_to_the_head(text: str) -> None:
-    assert paging.read_place(text) is None
+    order = query.read(REGISTER, QueryDict("")).order
+    assert paging.read_place(text, Staff.objects.all(), order) is None
+
+
+@pytest.mark.django_db
+def test_a_place_of_another_order_or_of_somebodys_own_making_leads_to_the_head() -> None:
+    hire([("а", 0, None)] * 8)
+    by_login = query.read(REGISTER, QueryDict(""))
+    place = by_login.page("").after or ""
+    assert by_login.page(place).rows[0].login == "person-03"
+    for foreign in (place, place.partition(".")[0], "WyJhIiwibm9uZSIsIiIsIm5vbmUiLCIiXQ"):
+        page = query.read(REGISTER, QueryDict("sort=failed_attempts")).page(foreign)
+        assert page.rows[0].login == "person-00"
 
 
 @pytest.mark.django_db

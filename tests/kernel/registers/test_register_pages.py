@@ -192,3 +192,21 @@ def test_every_register_has_all_its_pages_and_no_row_breaks_them(client: Client,
         for one in register.filters:
             asked = {name: "2026-01-01" if "_from" in name or "_to" in name else "1" for name in one.names()}
             assert client.get(reverse(register.url()), asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["amount_from=1E999999", "amount_to=-1E999999", "amount_from=NaN", "day_to=9999-12-31", "day_from=0001-01-01"],
+)
+@pytest.mark.parametrize("page", ["", "totals", "export.csv", "print"])
+def test_a_bound_beyond_all_bounds_is_no_failure(duty: Client, page: str, words: str) -> None:
+    response = duty.get(f"{OPERATIONS}{page}?{words}")
+    assert response.status_code == 200
+    text_of(response)
+
+
+def test_nul_in_what_is_sent_is_no_failure(duty: Client) -> None:
+    for address in ("accounts", "participants"):
+        assert duty.get(f"/console/payments/{address}/%00/").status_code == 404
+    assert duty.post(f"{OPERATIONS}queries?status=2", {"name": "two\0parts"}).status_code == 302
+    assert SavedQuery.objects.get().name == "twoparts"

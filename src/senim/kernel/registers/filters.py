@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Protocol
 
 from django.db.models import Model, Q, QuerySet
@@ -121,7 +121,7 @@ class Period:
         result = Q()
         if first is not None:
             result &= Q(**{f"{self.path}__gte": self._start(first)})
-        if last is not None:
+        if last is not None and last < date.max:
             # The end of the last day is the start of the next, left out.
             end = self._start(last + timedelta(days=1))
             result &= Q(**{f"{self.path}__lt": end})
@@ -182,7 +182,7 @@ class Amounts:
     def _tiyn(self, text: str) -> int:
         try:
             tiyn = Decimal("".join(text.split()).replace(",", ".")) * 100
-        except InvalidOperation:
+        except ArithmeticError:  # no number, or one beyond all bounds
             raise FilterRefused(_("“%(label)s” is not an amount of tenge.") % {"label": self.label}) from None
         if not tiyn.is_finite() or tiyn != tiyn.to_integral_value() or abs(tiyn) >= 2**63:
             raise FilterRefused(_("“%(label)s” is not an amount of tenge.") % {"label": self.label})

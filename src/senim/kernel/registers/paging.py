@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.signing import BadSignature, Signer
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
@@ -44,22 +45,30 @@ class Place:
     key: Any
     backwards: bool
 
-    def text(self) -> str:
-        """As it stands in the address."""
+    def text(self, rows: Rows, order: Order) -> str:
+        """As it stands in the address: signed, since the database is asked by it."""
         parts = ["b" if self.backwards else "a", *encoded(self.value), *encoded(self.key)]
-        return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+        return _signer(rows, order).sign(
+            base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+        )
 
 
 END = "end"
 
 
-def read_place(text: str) -> Place | None:
-    """The place written in an address; None where it is none (then the list begins at its head)."""
+def _signer(rows: Rows, order: Order) -> Signer:
+    """A place belongs to one table in one order: anywhere else its values are of other kinds."""
+    return Signer(sep=".", salt=f"{__name__}:{rows.model._meta.label}:{order.word}")
+
+
+def read_place(text: str, rows: Rows, order: Order) -> Place | None:
+    """The place written in an address; None where it is none of ours (then the list begins at its head)."""
     try:
+        text = _signer(rows, order).unsign(text)
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         side, value_kind, value, key_kind, key = parts
         return Place(decoded(value_kind, value), decoded(key_kind, key), backwards=side == "b")
-    except (ValueError, TypeError, binascii.Error, ArithmeticError):
+    except (BadSignature, ValueError, TypeError, binascii.Error, ArithmeticError):
         return None
 
 
@@ -109,7 +118,7 @@ def page(rows: Rows, order: Order, where: str, size: int) -> Page:
     million rows of all columns with their joined names would take several times as long.
     """
     at_end = where == END
-    place = None if at_end or not where else read_place(where)
+    place = None if at_end or not where else read_place(where, rows, order)
     backwards = at_end or (place is not None and place.backwards)
     asked = ordered(rows.select_related(None), order, backwards=backwards)
     if place is not None:
@@ -125,6 +134,6 @@ def page(rows: Rows, order: Order, where: str, size: int) -> Page:
     return Page(
         # A row that vanished between the two queries is left out.
         [by_key[key] for _value, key in found if key in by_key],
-        Place(found[0][0], found[0][1], backwards=True).text() if found and has_before else None,
-        Place(found[-1][0], found[-1][1], backwards=False).text() if found and has_after else None,
+        Place(found[0][0], found[0][1], backwards=True).text(rows, order) if found and has_before else None,
+        Place(found[-1][0], found[-1][1], backwards=False).text(rows, order) if found and has_after else None,
     )

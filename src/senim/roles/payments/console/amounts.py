@@ -1,6 +1,6 @@
 """A form field for amounts typed in tenge and kept in tiyn."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -24,7 +24,7 @@ class TengeField(forms.CharField):
             return None
         try:
             tiyn = Decimal("".join(text.split()).replace(",", ".")) * TIYN_IN_TENGE
-        except InvalidOperation:
+        except ArithmeticError:  # no number, or one beyond all bounds
             raise forms.ValidationError(_("Type an amount in tenge, for example 1500000,00.")) from None
         if not tiyn.is_finite() or tiyn != tiyn.to_integral_value():
             raise forms.ValidationError(_("An amount has at most two decimals."))

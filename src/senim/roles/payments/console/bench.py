@@ -99,7 +99,7 @@ def middle(search: "Query", half: int) -> str:
 
     value = "pk" if search.order.by_key else paging.SORT_VALUE
     value, key = paging.ordered(search.rows.select_related(None), search.order).values_list(value, "pk")[half]
-    return paging.Place(value, key, backwards=False).text()
+    return paging.Place(value, key, backwards=False).text(search.rows, search.order)
 
 
 def measure_pages() -> tuple[list[float], list[float]]:
