@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from senim.kernel.delivery.signatures import SigningKey, sign_request
+from senim.roles.payments.centre.connections import BoundedConnection
 from senim.roles.payments.centre.scratch import MadeBank
 from senim.roles.payments.centre.server import Application
 
@@ -102,7 +103,9 @@ def in_thread(url: str) -> Iterator[tuple[int, Application]]:
     """A Centre in this process."""
     application, port = Application(url), free_port()
     server = uvicorn.Server(
-        uvicorn.Config(application, "127.0.0.1", port, loop="uvloop", http="httptools", log_config=None, ws="none")
+        uvicorn.Config(
+            application, "127.0.0.1", port, loop="uvloop", http=BoundedConnection, log_config=None, ws="none"
+        )
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()

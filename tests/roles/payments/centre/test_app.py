@@ -13,7 +13,7 @@ import pytest
 from tests.roles.payments.centre.client import BATCH, SINGLE, Client, Reply, in_thread, transfer, wait_for
 
 from senim.kernel.delivery.signatures import ed25519_signing_key, hmac_signing_key, sign_request
-from senim.roles.payments.centre import app, gatherer
+from senim.roles.payments.centre import app, connections, gatherer
 from senim.roles.payments.centre.scratch import MadeBank
 
 pytestmark = pytest.mark.django_db
@@ -338,6 +338,31 @@ class TestBounds:
             )
             slow.sendall(head.encode())
             assert b" 408 " in slow.recv(4_096)
+
+    @pytest.mark.parametrize("words", [b"", b"P", f"POST {SINGLE} HTTP/1.1\r\nHost: x\r\n".encode()])
+    def test_who_does_not_say_what_it_wants_is_hung_up_on(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, words: bytes
+    ) -> None:
+        monkeypatch.setattr(connections, "HEAD_TIMEOUT_SECONDS", 0.2)
+        with socket.create_connection(("127.0.0.1", client.port), timeout=5) as silent:
+            silent.sendall(words)
+            assert silent.recv(4_096) == b""
+
+    def test_a_kept_connection_outlives_the_wait_for_a_head(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connections, "HEAD_TIMEOUT_SECONDS", 0.2)
+        ask = b"GET /centre/v1/health HTTP/1.1\r\nHost: x\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", client.port), timeout=5) as kept:
+            for _ in range(2):
+                kept.sendall(ask)
+                answer = b""
+                while not answer.endswith(b"}"):
+                    answer += kept.recv(4_096)
+                assert answer.startswith(b"HTTP/1.1 200")
+                time.sleep(0.4)
+            kept.sendall(ask[:9])
+            assert kept.recv(4_096) == b"", "half a head is waited for no longer than on a new connection"
 
     def test_who_hangs_up_finds_the_answer_by_the_key(
         self, client: Client, banks: list[MadeBank], database: str

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.test import RequestFactory
 from tests.roles.payments.centre.client import Client, in_thread, transfer, wait_for
 
 from senim.kernel.delivery.signatures import VerificationKey
@@ -15,6 +16,7 @@ from senim.roles.payments.centre import bench, gatherer, load
 from senim.roles.payments.centre.baseline import measure_baseline
 from senim.roles.payments.centre.checking import Check, check_all
 from senim.roles.payments.centre.keyring import KeyRing
+from senim.roles.payments.centre.proxy import pass_through
 from senim.roles.payments.centre.scratch import MadeBank
 from senim.roles.payments.rules.authorisation import Answer
 from senim.roles.payments.services.authorise import LedgerDisagrees, authorise_arrivals
@@ -133,3 +135,10 @@ class TestBench:
         head, _, body = next(load.requests(order)).partition(b"\r\n\r\n")
         assert head.startswith(b"POST /centre/v1/operations:batch HTTP/1.1\r\n")
         assert len(read_batch(body, 1)) == len(json.loads(body)["operations"]) == 5
+
+
+def test_a_query_that_no_uri_can_hold_is_refused_on_the_web_port() -> None:
+    request = RequestFactory().get("/centre/v1/operations")
+    request.META["QUERY_STRING"] = "after=\u00d0"
+    answer = pass_through(request)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (400, "malformed")
