@@ -54,6 +54,9 @@ def test_a_missing_mandatory_field_is_refused_and_named(client: Client, market: 
     ("field", "wrong"),
     [
         ("bin", "050140000012"),
+        ("bic", "XX"),
+        ("bic", "SAMA12KA"),
+        ("bank_code", "2a7"),
         ("settlement_iban", "KZ000000000000000000"),
         ("net_debit_cap_tiyn", "2000000"),
         ("bank_code", "201"),
@@ -66,6 +69,14 @@ def test_a_wrong_field_is_refused_at_its_place(client: Client, market: Market, f
     response = reader(client, market, "duty").post("/console/payments/participants/new", GIVEN | {field: wrong})
     assert response.status_code == 422
     assert f'id="id_{field}-error"' in response.content.decode()
+
+
+def test_all_that_is_wrong_is_told_at_once(client: Client, market: Market) -> None:
+    wrong = {"bin": "123", "bic": "XX", "settlement_iban": "KZ00", "collateral_tiyn": "1,005", "contract_number": ""}
+    response = reader(client, market, "duty").post("/console/payments/participants/new", GIVEN | wrong)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert [field for field in (*wrong, "net_debit_cap_tiyn") if f'id="id_{field}-error"' in page] == list(wrong)
 
 
 def test_a_participant_is_registered_by_one_and_approved_by_another(client: Client, market: Market) -> None:
@@ -91,7 +102,7 @@ def test_a_refusal_needs_its_reason(client: Client, market: Market) -> None:
     reader(client, market, "controller").post(address, {"decision": "refuse", "comment": "  "})
     market.approval.refresh_from_db()
     assert market.approval.state == Approval.State.WAITING
-    client.post(address, {"decision": "refuse", "comment": "no contract"})
+    client.post(address, {"decision": "refuse", "comment": "no\0 contract"})
     market.approval.refresh_from_db()
     assert (market.approval.state, market.approval.comment) == ("refused", "no contract")
 

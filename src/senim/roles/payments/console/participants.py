@@ -171,7 +171,20 @@ class ParticipantForm(ParticipantModelForm):
         collateral, cap = given.get("collateral_tiyn"), given.get("net_debit_cap_tiyn")
         if collateral is not None and cap is not None and cap > collateral:
             self.add_error("net_debit_cap_tiyn", gettext("The net debit cap may not exceed the collateral."))
+        self._add_faults()
         return given
+
+    def _add_faults(self) -> None:
+        """Let the service name every fault of what could be read, so that a person mends them in one go."""
+        unread: dict[str, Any] = dict.fromkeys(self.fields, "") | {
+            "contract_date": None,
+            "collateral_tiyn": self.cleaned_data.get("net_debit_cap_tiyn", 0),  # unread, it speaks against no cap
+            "net_debit_cap_tiyn": 0,
+        }
+        for fault in service.faults(service.Application(**(unread | self.cleaned_data))):
+            field = str(fault.fields["field"])
+            if field in self.cleaned_data:
+                self.add_error(field, str(fault.fields["remedy"]))
 
     def application(self) -> service.Application:
         """The form as the service takes it."""
