@@ -177,7 +177,7 @@ def test_a_file_is_sent_in_and_watched(room: Room, market: Market, tmp_path: Pat
     page.set_input_files("input[type=file]", str(sent))
     page.click("button:has-text('Send in')")
     expect(page.locator("h1")).to_have_text("salaries.xml")
-    expect(page.locator(".tag")).to_contain_text(["Received"])
+    expect(page.locator(".tag")).to_contain_text(["Taken in"])
     received = MessageFile.objects.get(name="salaries.xml")
     MessageFile.objects.filter(pk=received.pk).update(state="recording", transactions_total=200, transactions_done=50)
     expect(page.locator("#live")).to_contain_text("50 / 200")

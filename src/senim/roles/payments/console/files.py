@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from senim.errors import SenimError
 from senim.kernel import events
 from senim.kernel.access.guard import background, requires
-from senim.kernel.console import events_pages
+from senim.kernel.console import events_pages, formats
 from senim.kernel.console.help import Help
 from senim.kernel.console.people import person
 from senim.kernel.console.views import Found
@@ -89,7 +90,13 @@ REGISTER = Register(
             form=Form.NUMBER,
             total=True,
         ),
-        Column(name="accepted", value=_of_received("accepted"), label=_("Carried out"), form=Form.NUMBER, total=True),
+        Column(
+            name="accepted",
+            value=_of_received("accepted"),
+            label=_("Transactions carried out"),
+            form=Form.NUMBER,
+            total=True,
+        ),
         Column(name="refused", value=_of_received("refused"), label=_("Refused"), form=Form.NUMBER, total=True),
         Column(name="amount_tiyn", value=_of_received("amount_tiyn"), label=_("Sum, ₸"), form=Form.AMOUNT, total=True),
     ),
@@ -155,6 +162,7 @@ class UploadForm(forms.Form):
 @requires(permissions.UPLOAD_FILE)
 def upload(request: HttpRequest) -> HttpResponse:
     """Take a file in; a job checks and records it while the reader watches."""
+    asked_at = timezone.now()
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         sent = cast("UploadedFile[bytes]", form.cleaned_data["file"])
@@ -168,7 +176,11 @@ def upload(request: HttpRequest) -> HttpResponse:
         except SenimError as refused:
             form.add_error("file", gettext(refused.message))
         else:
-            messages.success(request, gettext("The file is received and is being checked."))
+            if received.received_at < asked_at:
+                words = gettext("This very file came before, on %(moment)s. Nothing is done a second time.")
+                messages.info(request, words % {"moment": formats.moment(received.received_at)})
+            else:
+                messages.success(request, gettext("The file is received and is being checked."))
             return redirect("console:payments:file", received.pk)
     context = {
         "form": form,

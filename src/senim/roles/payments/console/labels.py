@@ -34,7 +34,7 @@ REASONS = {
     "ED05": _("settlement failed"),
     "FF01": _("wrong file format"),
     "NARR": _("other reason"),
-    "RC01": _("bank is not a participant"),
+    "RC01": _("wrong bank identifier"),
 }
 DAY_STATES = {
     DayState.OPEN: State("good", _("Open")),
@@ -45,7 +45,7 @@ DAY_STATES = {
     DayState.REPORTED: State("good", _("Settled and reported")),
 }
 FILE_STATES = {
-    FileState.RECEIVED: State("calm", _("Received")),
+    FileState.RECEIVED: State("calm", _("Taken in")),
     FileState.CHECKING: State("calm", _("Being checked")),
     FileState.RECORDING: State("calm", _("Being recorded")),
     FileState.RECORDED: State("good", _("Recorded")),

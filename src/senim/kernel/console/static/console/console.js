@@ -60,7 +60,15 @@
     if (!drop) return;
     event.preventDefault();
     drop.classList.remove("over");
-    drop.querySelector("input[type=file]").files = event.dataTransfer.files;
+    const field = drop.querySelector("input[type=file]");
+    field.files = event.dataTransfer.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  // The browser's own button speaks the browser's language, not the page's: the page names the chosen file itself.
+  document.documentElement.classList.add("scripted");
+  document.addEventListener("change", (event) => {
+    const chosen = event.target.closest("[data-drop]")?.querySelector("[data-chosen]");
+    if (chosen) chosen.textContent = [...event.target.files].map((file) => file.name).join(", ");
   });
 
   if (document.body.hasAttribute("data-print")) window.addEventListener("load", () => window.print());
