@@ -44,9 +44,10 @@ def test_an_honest_ledger_is_sound(book: Connection) -> None:
     told: list[tuple[str, int, int]] = []
     report = verify(book, progress=lambda *step: told.append(step))
     assert report.is_sound, report.findings
-    assert (report.accounts, report.transfers, report.seals, report.unsealed_transfers) == (4, 13, 4, 1)
+    assert (report.accounts, report.transfers, report.seals, report.unsealed_transfers) == (4, 12, 5, 1)
+    assert report.refused_ids == 1
     assert {done for _, done, total in told if done == total}
-    assert set(report.heads) == {"ledger_account", "ledger_transfer"}
+    assert set(report.heads) == {"ledger_account", "ledger_transfer", "refused_ids"}
     seal_all(book)
     again = verify(book)
     assert again.is_sound
@@ -65,6 +66,24 @@ TAMPERED = {
     "a detail": ("UPDATE ledger_transfer SET user_data_64 = 1 WHERE id = #14", "changed", "ledger_transfer", 14),
     "an id": ("UPDATE ledger_transfer SET id = #77 WHERE id = #14", "changed", "ledger_transfer", 77),
     "a refused id": ("DELETE FROM ledger_transfer WHERE id = #5", "removed", "ledger_transfer", None),
+    "a refusal rewritten": (
+        "UPDATE ledger_transfer SET failed_status = 21 WHERE id = #5",
+        "changed",
+        "ledger_transfer",
+        5,
+    ),
+    "a refusal made a transfer": (
+        "UPDATE ledger_transfer SET failed_status = NULL WHERE id = #5",
+        "inserted",
+        "ledger_transfer",
+        5,
+    ),
+    "a refusal put in": (
+        'INSERT INTO ledger_transfer ("timestamp", id, failed_status) SELECT reached[3] - 1, #98, 54 FROM ledger_tick',
+        "inserted",
+        "ledger_transfer",
+        98,
+    ),
     "a transfer removed": ("DELETE FROM ledger_transfer WHERE id = #14", "removed", "ledger_transfer", 14),
     "a transfer put in": (INSERT.format(shift=1, like="#14"), "inserted", "ledger_transfer", 99),
     "one put in with a used timestamp": (INSERT.format(shift=0, like="#14"), "inserted", "ledger_transfer", 99),
@@ -72,6 +91,12 @@ TAMPERED = {
     "one put in before all": (INSERT.format(shift=-(10**11), like="#1"), "inserted", "ledger_transfer", 99),
     "one put in from the future": (INSERT.format(shift=10**15, like="#1"), "inserted", "ledger_transfer", 99),
     "one not sealed yet": ("UPDATE ledger_transfer SET amount = 2 WHERE id = #31", "suspect", "ledger_transfer", 31),
+    "an account put in": (
+        "INSERT INTO ledger_account SELECT #97, reached[1] - 1, 0, 1, 0, 1, 0, #0 FROM ledger_tick",
+        "inserted",
+        "ledger_account",
+        97,
+    ),
     "an account's code": ("UPDATE ledger_account SET code = 9 WHERE id = #2", "changed", "ledger_account", 2),
     "an account removed": ("DELETE FROM ledger_account WHERE id = #2", "removed", "ledger_account", 2),
     "a balance": ("UPDATE ledger_balance SET debits_posted = 0 WHERE account_id = #1", "changed", "ledger_balance", 1),
@@ -196,6 +221,23 @@ def test_imported_transfers_are_sealed(connection: Connection) -> None:
     report = verify(connection)
     assert report.is_sound, report.findings
     assert report.unsealed_transfers == 0
+
+
+def test_an_import_goes_on_after_refusals(connection: Connection) -> None:
+    open_accounts(connection, "1 imported timestamp=1\n2 imported timestamp=2")
+    post(connection, "1 1 9 5 imported timestamp=10 -> credit_account_not_found")
+    post(connection, "2 9 1 5 -> debit_account_not_found")
+    seal_all(connection)
+    post(connection, "3 1 2 5 imported timestamp=10\n4 1 2 6 imported timestamp=11")
+    post(connection, "1 1 2 5 imported timestamp=12 -> id_already_failed")
+    seal_all(connection)
+    post(connection, "5 1 2 5 imported timestamp=11 -> imported_event_timestamp_must_not_regress")
+    post(connection, "6 1 2 5 imported timestamp=12")
+    report = verify(connection)
+    assert report.is_sound, report.findings
+    assert (report.transfers, report.unsealed_transfers, report.refused_ids) == (3, 1, 2)
+    seal_all(connection)
+    assert verify(connection).is_sound
 
 
 def test_the_report_has_a_plain_form(book: Connection) -> None:

@@ -18,7 +18,9 @@ READ_ACCOUNTS: Final = (
     f"SELECT {ACCOUNT_COLUMNS} FROM ledger_account a JOIN ledger_balance b ON b.account_id = a.id "  # noqa: S608
     "WHERE a.id = ANY (%b)"
 )
-READ_TRANSFER_TIMESTAMPS: Final = 'SELECT "timestamp" FROM ledger_transfer WHERE "timestamp" = ANY (%b)'
+READ_TRANSFER_TIMESTAMPS: Final = (
+    'SELECT "timestamp" FROM ledger_transfer WHERE "timestamp" = ANY (%b) AND failed_status IS NULL'
+)
 
 
 def create_accounts(connection: Connection[TupleRow], accounts: Sequence[Account]) -> Results:

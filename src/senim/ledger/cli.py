@@ -185,9 +185,10 @@ def verify_command(*, as_json: bool) -> None:
     if as_json:
         print_json(report.as_json())
     else:
+        verdict = "sound" if report.is_sound else f"{report.findings_count} findings"
         click.echo(
             f"{report.accounts} accounts, {report.transfers} transfers ({report.unsealed_transfers} not sealed yet), "
-            f"{report.seals} seals: {'sound' if report.is_sound else f'{report.findings_count} findings'}"
+            f"{report.refused_ids} refused ids, {report.seals} seals: {verdict}"
         )
         for finding in report.findings:
             fields = ("problem", "table", "id", "timestamp", "detail")

@@ -54,7 +54,8 @@ LOCK_ACCOUNTS: Final = (
     "FROM ledger_balance b WHERE b.account_id = ANY (%b) ORDER BY b.account_id FOR UPDATE"
 )
 READ_ACCOUNT_TIMESTAMPS: Final = 'SELECT id, "timestamp" FROM ledger_account WHERE id = ANY (%b)'
-READ_LAST_TIMESTAMP: Final = 'SELECT coalesce(max("timestamp"), 0) FROM ledger_transfer'
+# Ids used up by refusals do not count: an import may begin after one of its transfers was refused.
+READ_LAST_TIMESTAMP: Final = 'SELECT coalesce(max("timestamp"), 0) FROM ledger_transfer WHERE failed_status IS NULL'
 WRITE_BALANCES: Final = (
     "UPDATE ledger_balance b SET debits_pending = d.debits_pending, debits_posted = d.debits_posted, "
     "credits_pending = d.credits_pending, credits_posted = d.credits_posted, flags = d.flags "

@@ -48,6 +48,8 @@ CREATE TABLE ledger_transfer (
 );
 -- Rows arrive in the order of their timestamps, so this index grows at its right edge only.
 CREATE INDEX ledger_transfer_timestamp ON ledger_transfer ("timestamp");
+-- The used-up ids are few and have a chain of their own.
+CREATE INDEX ledger_transfer_refused ON ledger_transfer ("timestamp") WHERE failed_status IS NOT NULL;
 
 -- What became of each pending transfer (PendingStatus: 0 pending, 1 posted, 2 voided, 3 expired).
 CREATE TABLE ledger_pending (
@@ -77,7 +79,7 @@ CREATE TABLE ledger_history (
 -- The hash chain: one row seals the rows of a range of timestamps. `leaves` is 16 bytes per sealed row: its timestamp
 -- and the first 8 bytes of its digest, so that a change is traced to its row; `root` binds the whole digests.
 CREATE TABLE ledger_seal (
-    kind smallint NOT NULL,  -- 0 accounts, 1 transfers
+    kind smallint NOT NULL,  -- 0 accounts, 1 transfers, 2 ids used up by refusals
     number bigint NOT NULL,
     timestamp_first bigint NOT NULL,
     timestamp_last bigint NOT NULL,
@@ -96,7 +98,9 @@ ALTER TABLE ledger_seal ALTER COLUMN leaves SET STORAGE EXTERNAL;
 CREATE TABLE ledger_tick (
     id smallint PRIMARY KEY DEFAULT 0 CHECK (id = 0),
     clock bigint NOT NULL,
-    transaction xid8 NOT NULL
+    transaction xid8 NOT NULL,
+    -- Up to where each kind is sealed whole, also where nothing new was found to seal: by kind, from index 1.
+    reached bigint[] NOT NULL DEFAULT '{0,0,0}'
 );
 
 -- Which transfers touched an account, one row per account and seal: built behind the posting, by the sealing.

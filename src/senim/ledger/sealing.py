@@ -21,7 +21,12 @@ from senim.ledger.exact import take_timestamps
 
 ACCOUNTS: Final = 0
 TRANSFERS: Final = 1
-TABLES: Final = {ACCOUNTS: "ledger_account", TRANSFERS: "ledger_transfer"}
+# Ids used up by refusals lie among the transfers. They have a chain of their own, because an imported transfer may be
+# older than a refusal, while a chain only ever goes forward in time.
+REFUSALS: Final = 2
+TABLES: Final = {ACCOUNTS: "ledger_account", TRANSFERS: "ledger_transfer", REFUSALS: "ledger_transfer"}
+CHAINS: Final = {ACCOUNTS: "ledger_account", TRANSFERS: "ledger_transfer", REFUSALS: "refused_ids"}
+ROWS: Final = {ACCOUNTS: "TRUE", TRANSFERS: "failed_status IS NULL", REFUSALS: "failed_status IS NOT NULL"}
 ROWS_PER_SEAL: Final = 131_072
 GENESIS: Final = bytes(32)
 
@@ -32,21 +37,23 @@ WRITE_TICK: Final = (
     "INSERT INTO ledger_tick (clock, transaction) VALUES (%s, pg_current_xact_id()) "
     "ON CONFLICT (id) DO UPDATE SET clock = excluded.clock, transaction = excluded.transaction"
 )
+READ_REACHED: Final = "SELECT reached FROM ledger_tick"
+WRITE_REACHED: Final = "UPDATE ledger_tick SET reached = %b"
 READ_HEAD: Final = (
     "SELECT number, timestamp_last, frontier, root FROM ledger_seal WHERE kind = %s ORDER BY number DESC LIMIT 1"
 )
 # Any timestamp would do as the end of a seal; one that is ROWS_PER_SEAL rows away bounds a seal's work and memory.
 READ_STEP: Final = (
-    'SELECT "timestamp" FROM {table} WHERE "timestamp" > %(after)s AND "timestamp" <= %(frontier)s '
+    'SELECT "timestamp" FROM {table} WHERE "timestamp" > %(after)s AND "timestamp" <= %(frontier)s AND {rows} '
     'ORDER BY "timestamp" OFFSET %(rows)s LIMIT 1'
 )
 # A row at or before the previous frontier is none of ours, unless it was imported with an old timestamp: whatever else
 # turns up there was put in behind the ledger's back, and must not get into the chain.
 IN_SEAL: Final = (
-    '"timestamp" > %(after)s AND "timestamp" <= %(until)s '
+    '"timestamp" > %(after)s AND "timestamp" <= %(until)s AND {rows} '
     'AND ("timestamp" > %(previous_frontier)s OR flags & {imported} <> 0)'
 )
-IMPORTED_FLAG: Final = {ACCOUNTS: 16, TRANSFERS: 256}
+IMPORTED_FLAG: Final = {ACCOUNTS: 16, TRANSFERS: 256, REFUSALS: 0}
 # root = SHA-256(previous root, kind, number, number of rows, SHA-256(digests of the rows in the order of timestamps))
 ROOT: Final = (
     "sha256(%(previous)s::bytea || int2send(%(kind)s::smallint) || int8send(%(number)s::bigint) "
@@ -69,7 +76,7 @@ WRITE_ENTRIES: Final = (
     'SELECT account_id, %(number)s, min("timestamp"), max("timestamp"), array_agg(id) FROM ('
     'SELECT s.account_id, t.id, t."timestamp" FROM ledger_transfer t '
     "CROSS JOIN LATERAL (VALUES (t.debit_account_id), (t.credit_account_id)) AS s (account_id) "
-    "WHERE {in_seal} AND t.failed_status IS NULL "
+    "WHERE {in_seal} "
     'ORDER BY s.account_id, t."timestamp") AS touched GROUP BY account_id'
 )
 
@@ -85,7 +92,7 @@ class SealReport:
 
 def in_seal(kind: int) -> str:
     """The condition that says which rows belong to a seal."""
-    return IN_SEAL.format(imported=IMPORTED_FLAG[kind])
+    return IN_SEAL.format(imported=IMPORTED_FLAG[kind], rows=ROWS[kind])
 
 
 def seal(connection: Connection[TupleRow], seals_max: int = 8) -> SealReport:
@@ -112,9 +119,17 @@ def seal(connection: Connection[TupleRow], seals_max: int = 8) -> SealReport:
         assert row is not None
         # The first write of this transaction: only now, after the clock was read, is its number given.
         cur.execute(WRITE_TICK, (row[0],))
-        counts = [_seal_kind(cur, kind, frontier, seals_max) for kind in (ACCOUNTS, TRANSFERS)]
-        is_complete = all(complete for _, complete in counts)
-        return SealReport(sum(count for count, _ in counts), frontier, is_complete)
+        reached = read_reached(cur)
+        counts = [_seal_kind(cur, kind, frontier, reached[kind], seals_max) for kind in TABLES]
+        reached = [frontier if complete else before for before, (_, complete) in zip(reached, counts, strict=True)]
+        cur.execute(WRITE_REACHED, (codec.int8_array(reached),))
+        return SealReport(sum(count for count, _ in counts), frontier, all(complete for _, complete in counts))
+
+
+def read_reached(cur: Cursor[TupleRow]) -> list[int]:
+    """Up to where each kind is sealed whole: a row that is older, not imported and in no seal was put in."""
+    row = cur.execute(READ_REACHED).fetchone()
+    return list(row[0]) if row else [0] * len(TABLES)
 
 
 def seal_all(connection: Connection[TupleRow], patience_seconds: float = 10.0) -> SealReport:
@@ -132,14 +147,15 @@ def seal_all(connection: Connection[TupleRow], patience_seconds: float = 10.0) -
             time.sleep(0.005)
 
 
-def _seal_kind(cur: Cursor[TupleRow], kind: int, frontier: int, seals_max: int) -> tuple[int, bool]:
+def _seal_kind(cur: Cursor[TupleRow], kind: int, frontier: int, reached: int, seals_max: int) -> tuple[int, bool]:
     """Rows sealed, and whether the frontier was reached."""
     row = cur.execute(READ_HEAD, (kind,)).fetchone()
     number, after, previous_frontier, previous = row or (-1, 0, 0, GENESIS)
+    previous_frontier = max(previous_frontier, reached)
     table, condition = TABLES[kind], in_seal(kind)
     sealed = 0
     for _ in range(seals_max):
-        step = READ_STEP.format(table=table)
+        step = READ_STEP.format(table=table, rows=ROWS[kind])
         found = cur.execute(step, {"after": after, "frontier": frontier, "rows": ROWS_PER_SEAL}).fetchone()
         until = int(found[0]) if found else frontier
         parameters = {

@@ -15,14 +15,18 @@ from psycopg.rows import TupleRow
 from senim.ledger import codec, verify_sql
 from senim.ledger.sealing import (
     ACCOUNTS,
+    CHAINS,
     DIGESTS,
     GENESIS,
     IMPORTED_FLAG,
     LEAVES,
+    REFUSALS,
     ROOT,
+    ROWS,
     TABLES,
     TRANSFERS,
     in_seal,
+    read_reached,
 )
 from senim.ledger.types import TIMESTAMP_MAX
 
@@ -43,7 +47,7 @@ RECOMPUTE: Final = (
 READ_LEAVES: Final = "SELECT leaves FROM ledger_seal WHERE kind = %s AND number = %s"
 READ_ROWS: Final = (
     'SELECT t."timestamp", t.id, substring(ledger_digest(t) FROM 1 FOR 8) FROM {table} t '
-    'WHERE "timestamp" > %(after)s AND "timestamp" <= %(until)s ORDER BY "timestamp", id'
+    'WHERE "timestamp" > %(after)s AND "timestamp" <= %(until)s AND {rows} ORDER BY "timestamp", id'
 )
 READ_VANISHED: Final = (
     "SELECT DISTINCT u.id FROM ledger_entry e CROSS JOIN LATERAL unnest(e.transfer_ids) AS u (id) "
@@ -55,15 +59,15 @@ READ_VANISHED_ACCOUNTS: Final = (
 )
 READ_TAIL: Final = (
     'SELECT t."timestamp", t.id FROM {table} t WHERE t."timestamp" > %s AND t."timestamp" <= %s '
-    "AND t.flags & {imported} = 0 LIMIT 1000"
+    "AND coalesce(t.flags, 0) & {imported} = 0 AND {rows} LIMIT 1000"
 )
-READ_FUTURE: Final = 'SELECT t."timestamp", t.id FROM {table} t WHERE t."timestamp" > %s LIMIT 1000'
+READ_FUTURE: Final = 'SELECT t."timestamp", t.id FROM {table} t WHERE t."timestamp" > %s AND {rows} LIMIT 1000'
 # Ranges of about a million transfers each, by what the seals say of their sizes.
 READ_BOUNDS: Final = (
     "SELECT max(timestamp_last) FROM (SELECT timestamp_last, sum(row_count) OVER (ORDER BY number) / 1000000 AS part "
     "FROM ledger_seal WHERE kind = 1) AS seals GROUP BY part ORDER BY part"
 )
-COUNT_TAIL: Final = 'SELECT count(*) FROM {table} WHERE "timestamp" > %s'
+COUNT_TAIL: Final = 'SELECT count(*) FROM {table} WHERE "timestamp" > %s AND {rows}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What ``verify`` saw. ``heads`` are the newest roots of the two chains: note them elsewhere now and then."""
+    """What ``verify`` saw. ``heads`` are the newest roots of the chains: note them elsewhere now and then."""
 
     accounts: int = 0
     transfers: int = 0
+    refused_ids: int = 0
     seals: int = 0
     unsealed_transfers: int = 0
     heads: dict[str, str] = field(default_factory=dict)
@@ -130,7 +135,7 @@ def verify(connection: Connection[TupleRow], progress: Progress | None = None) -
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.execute("SET LOCAL jit = off")
         cur = codec.cursor(connection)
-        for kind in (ACCOUNTS, TRANSFERS):
+        for kind in TABLES:
             _verify_chain(cur, kind, report, tell)
         for check in (_verify_entries, _verify_balances, _verify_pendings, _verify_history):
             check(cur, report, tell)
@@ -138,16 +143,16 @@ def verify(connection: Connection[TupleRow], progress: Progress | None = None) -
 
 
 def _verify_chain(cur: Cursor[TupleRow], kind: int, report: Report, tell: Progress) -> None:
-    table = TABLES[kind]
+    chain = CHAINS[kind]
     total = _count(cur, "SELECT count(*) FROM ledger_seal WHERE kind = %s", kind)
     previous, after, previous_frontier, expected_number, sealed = GENESIS, 0, 0, 0, 0
     for done, seal in enumerate(_seals(cur, kind), start=1):
         number, until, frontier, row_count, stored_previous, root = seal
         if number != expected_number:
-            report.add(Finding("removed", "ledger_seal", detail=f"{table}: seals {expected_number} to {number - 1}"))
+            report.add(Finding("removed", "ledger_seal", detail=f"{chain}: seals {expected_number} to {number - 1}"))
             previous = bytes(stored_previous)
         elif bytes(stored_previous) != previous:
-            detail = f"{table}: not chained to the seal before"
+            detail = f"{chain}: not chained to the seal before"
             report.add(Finding("changed", "ledger_seal", str(number), detail=detail))
         parameters: dict[str, object] = {
             "kind": kind,
@@ -160,12 +165,14 @@ def _verify_chain(cur: Cursor[TupleRow], kind: int, report: Report, tell: Progre
         _verify_seal(cur, kind, parameters, (row_count, root), report)
         previous, after, previous_frontier, expected_number = bytes(root), until, frontier, number + 1
         sealed += row_count
-        tell(f"{table}: seals", done, total)
+        tell(f"{chain}: seals", done, total)
     report.seals += total
-    report.heads[table] = previous.hex()
-    tail = _verify_tail(cur, kind, after, previous_frontier, report)
+    report.heads[chain] = previous.hex()
+    tail = _verify_tail(cur, kind, after, max(previous_frontier, read_reached(cur)[kind]), report)
     if kind == TRANSFERS:
         report.transfers, report.unsealed_transfers = sealed + tail, tail
+    elif kind == REFUSALS:
+        report.refused_ids = sealed + tail
     else:
         report.accounts = sealed + tail
 
@@ -182,14 +189,16 @@ def _verify_seal(
     cur: Cursor[TupleRow], kind: int, parameters: dict[str, object], stored: tuple[int, bytes], report: Report
 ) -> None:
     """Recompute one seal from its rows; where it differs, find the rows."""
-    table, number = TABLES[kind], int(str(parameters["number"]))
-    query = RECOMPUTE.format(table=table, in_seal=in_seal(kind))
+    number = int(str(parameters["number"]))
+    query = RECOMPUTE.format(table=TABLES[kind], in_seal=in_seal(kind))
     counted, recomputed, leaves_match = cur.execute(query, parameters).fetchone() or (0, None, False)
     if (counted, recomputed) != stored or _has_strangers(cur, kind, parameters):
         for finding in _differences(cur, kind, number, parameters):
             report.add(finding)
     elif not leaves_match:
-        report.add(Finding("changed", "ledger_seal", str(number), detail=f"{table}: its leaves are not its rows'"))
+        report.add(
+            Finding("changed", "ledger_seal", str(number), detail=f"{CHAINS[kind]}: its leaves are not its rows'")
+        )
     if kind == TRANSFERS:
         row = cur.execute(verify_sql.ENTRIES_WANTED.format(in_seal=in_seal(kind)), parameters).fetchone()
         assert row is not None
@@ -206,7 +215,7 @@ def _has_strangers(cur: Cursor[TupleRow], kind: int, parameters: dict[str, objec
     """Whether rows lie in the seal's range that the sealing would not have taken."""
     if parameters["after"] == parameters["previous_frontier"]:
         return False
-    query = READ_TAIL.format(table=TABLES[kind], imported=IMPORTED_FLAG[kind])
+    query = READ_TAIL.format(table=TABLES[kind], imported=IMPORTED_FLAG[kind], rows=ROWS[kind])
     return cur.execute(query, (parameters["after"], parameters["previous_frontier"])).fetchone() is not None
 
 
@@ -217,7 +226,7 @@ def _differences(cur: Cursor[TupleRow], kind: int, number: int, parameters: dict
     leaves = bytes(row[0]) if row else b""
     sealed = Counter(leaves[at : at + LEAF_BYTES] for at in range(0, len(leaves), LEAF_BYTES))
     extra: dict[int, list[int]] = {}
-    for timestamp, row_id, digest in cur.execute(READ_ROWS.format(table=table), parameters).fetchall():
+    for timestamp, row_id, digest in cur.execute(READ_ROWS.format(table=table, rows=ROWS[kind]), parameters).fetchall():
         leaf = timestamp.to_bytes(8, "big") + bytes(digest)
         if sealed[leaf] > 0:
             sealed[leaf] -= 1
@@ -239,7 +248,9 @@ def _differences(cur: Cursor[TupleRow], kind: int, number: int, parameters: dict
             found = True
             yield Finding("inserted", table, str(row_id), timestamp)
     if not found:
-        yield Finding("changed", "ledger_seal", str(number), detail=f"{table}: the seal does not match its own rows")
+        yield Finding(
+            "changed", "ledger_seal", str(number), detail=f"{CHAINS[kind]}: the seal does not match its own rows"
+        )
 
 
 def _removed(cur: Cursor[TupleRow], kind: int, number: int, timestamps: list[int]) -> Iterator[Finding]:
@@ -247,7 +258,7 @@ def _removed(cur: Cursor[TupleRow], kind: int, number: int, timestamps: list[int
     ids: list[str | None] = []
     if kind == TRANSFERS:
         ids = [str(row[0].int) for row in cur.execute(READ_VANISHED, (number,)).fetchall()]
-    else:
+    elif kind == ACCOUNTS:
         ids = [str(row[0].int) for row in cur.execute(READ_VANISHED_ACCOUNTS).fetchall()]
     known = len(timestamps) == 1 == len(ids)
     for at, timestamp in enumerate(timestamps):
@@ -256,16 +267,16 @@ def _removed(cur: Cursor[TupleRow], kind: int, number: int, timestamps: list[int
 
 
 def _verify_tail(cur: Cursor[TupleRow], kind: int, after: int, frontier: int, report: Report) -> int:
-    """Rows newer than the last seal: none may lie before its frontier, nor after the clock."""
+    """Rows newer than the last seal: none may lie before ``frontier`` unless imported, nor after the clock."""
     table = TABLES[kind]
-    query = READ_TAIL.format(table=table, imported=IMPORTED_FLAG[kind])
+    query = READ_TAIL.format(table=table, imported=IMPORTED_FLAG[kind], rows=ROWS[kind])
     for timestamp, row_id in cur.execute(query, (after, frontier)).fetchall():
         report.add(Finding("inserted", table, str(row_id.int), timestamp, "its timestamp was already sealed"))
     row = cur.execute("SELECT last_value FROM ledger_clock").fetchone()
     assert row is not None
-    for timestamp, row_id in cur.execute(READ_FUTURE.format(table=table), (row[0],)).fetchall():
+    for timestamp, row_id in cur.execute(READ_FUTURE.format(table=table, rows=ROWS[kind]), (row[0],)).fetchall():
         report.add(Finding("inserted", table, str(row_id.int), timestamp, "the clock never gave this timestamp"))
-    return _count(cur, COUNT_TAIL.format(table=table), after)
+    return _count(cur, COUNT_TAIL.format(table=table, rows=ROWS[kind]), after)
 
 
 def _verify_entries(cur: Cursor[TupleRow], report: Report, tell: Progress) -> None:
@@ -297,8 +308,9 @@ def _verify_balances(cur: Cursor[TupleRow], report: Report, tell: Progress) -> N
     for account_id, *values in cur.execute(verify_sql.BALANCES).fetchall():
         pairs = zip(BALANCE_NAMES, values[::2], values[1::2], strict=True)
         detail = ", ".join(f"{name} is {have}, by the transfers {want}" for name, have, want in pairs if have != want)
-        report.add(Finding("changed", "ledger_balance", str(account_id.int), detail=detail))
-        wrong += account_id.bytes
+        # A transfer may have lost its accounts.
+        report.add(Finding("changed", "ledger_balance", str(account_id.int) if account_id else None, detail=detail))
+        wrong += account_id.bytes if account_id else b""
     if wrong:
         _name_unsealed(cur, bytes(wrong), sealed_until, report)
 

@@ -126,7 +126,7 @@ ENTRIES_WANTED: Final = """
 SELECT count(*), bit_xor(hashint8extended(uuid_hash_extended(s.account_id, 0), uuid_hash_extended(t.id, 0)))
 FROM ledger_transfer t
 CROSS JOIN LATERAL (VALUES (t.debit_account_id), (t.credit_account_id)) AS s (account_id)
-WHERE {in_seal} AND t.failed_status IS NULL
+WHERE {in_seal}
 """
 ENTRIES_STORED: Final = """
 SELECT e.seal / %s, count(*),
