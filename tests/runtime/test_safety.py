@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from senim.commands.check import judge_server
+from senim.kernel.delivery.keys import load_or_create
 from senim.runtime import safety
 from senim.runtime.config import Config, load
 from senim.runtime.safety import UnsafeError, findings, require_safe
@@ -59,6 +60,9 @@ def test_a_safe_configuration_is_let_through(safe: Config) -> None:
         ({"database_url": ""}, "database.embedded"),
         ({"database_url": "postgresql://senim@db.example.kz/senim"}, "database.plain"),
         ({"database_url": "postgresql://senim@db.example.kz/senim?sslmode=prefer"}, "database.plain"),
+        ({"database_url": "postgresql://senim@localhost/senim?host=db.example.kz"}, "database.plain"),
+        ({"database_url": "postgresql:///senim?host=/run,db.example.kz"}, "database.plain"),
+        ({"database_url": "postgresql://db.example.kz/s?sslmode=disable&options=sslmode=require"}, "database.plain"),
         ({"public_url": "http://pay.example.kz"}, "address.plain"),
         ({"public_url": ""}, "address.plain"),
         ({"public_url": "https://other.example.kz"}, "address.host"),
@@ -93,6 +97,14 @@ def test_secret_files_open_to_others_are_found(safe: Config) -> None:
     (keys / "signing.jwk").touch(mode=0o600)
     assert errors(safe) == set()
     (keys / "signing.jwk").chmod(0o640)
+    assert errors(safe) == {"files.open"}
+
+
+def test_the_public_half_of_a_key_may_be_read(safe: Config) -> None:
+    """It is made readable at the first start, which must not keep the second from starting."""
+    load_or_create(safe.data_dir / "keys" / "delivery.json", "us")
+    assert errors(safe) == set()
+    (safe.data_dir / "keys" / "delivery.json").chmod(0o640)
     assert errors(safe) == {"files.open"}
 
 

@@ -205,7 +205,8 @@ class Config:
     )
     behind_proxy: bool = _setting(
         "SENIM_BEHIND_PROXY",
-        "`1` when a proxy of yours ends TLS and always sets `X-Forwarded-Proto` and `X-Forwarded-For` itself.",
+        "`1` when a proxy of yours ends TLS, always sets `X-Forwarded-Proto` and `X-Forwarded-For` itself, and takes a "
+        "request in whole before it passes it on (nginx does by itself), so that slow senders hold no thread here.",
         "0",
         _switch,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from senim.errors import SenimError
 from senim.runtime.config import SECRET_KEY_LENGTH_MIN, Config, ConfigurationError, secret_key, unknown_variables
@@ -16,6 +16,7 @@ from senim.runtime.config import SECRET_KEY_LENGTH_MIN, Config, ConfigurationErr
 SECRET_KEY_VARIETY_MIN: Final = 10
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 WEAK_MARKS: Final = ("insecure", "changeme", "secret-key", "password", "example")
+PUBLIC_SUFFIX: Final = ".public.json"
 SANDBOX_MARK: Final = "sandbox.mark"
 TLS_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 
@@ -100,8 +101,10 @@ def _database(config: Config) -> Iterator[Finding]:
             )
         return
     parts = urlsplit(config.database_url)
-    local = not parts.hostname or parts.hostname in LOOPBACK_HOSTS
-    if not local and not any(f"sslmode={mode}" in parts.query for mode in TLS_MODES):
+    options = dict(parse_qsl(parts.query))
+    hosts = options.get("host") or parts.hostname or ""  # libpq's own word stands over the address
+    is_local = all(not host or host.startswith("/") or host in LOOPBACK_HOSTS for host in hosts.split(","))
+    if not is_local and options.get("sslmode") not in TLS_MODES:
         yield Finding(
             "database.plain",
             "error",
@@ -140,6 +143,8 @@ def _files(config: Config) -> Iterator[Finding]:
     keys = config.data_dir / "keys"
     secret_files = [path for path in (config.secret_key_file, keys) if path]
     secret_files += sorted(keys.glob("*")) if keys.is_dir() else []
+    # A public half is there to be handed out; the folder around it is closed all the same.
+    secret_files = [path for path in secret_files if not path.name.endswith(PUBLIC_SUFFIX)]
     for path in secret_files:
         if _open_to_others(path):
             yield Finding("files.open", "error", f"{path} can be read by other users", f"chmod go-rwx {path}")
