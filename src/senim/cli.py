@@ -153,13 +153,22 @@ def run(arguments: list[str]) -> int:
         code = EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILURE
         return _tell(error.code, error.message, error.fields, code, arguments)
     except Exception as error:  # noqa: BLE001 - the command line's last resort: one line, or all with SENIM_DEBUG=1
-        return _tell("senim.failure", _describe(error), {}, EXIT_FAILURE, arguments)
+        return _tell(*_describe(error), {}, EXIT_FAILURE, arguments)
     return answer if isinstance(answer, int) else 0
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception) -> tuple[str, str]:
+    """A code and one line for an error that no part foresaw.
+
+    Django and psycopg are known by the names of their errors: most commands run without importing either.
+    """
+    names = {base.__name__ for base in type(error).__mro__}
     first = (str(error).strip() or "no further word").splitlines()[0]
-    return f"{type(error).__name__}: {first} (SENIM_DEBUG=1 shows where)"
+    if "OperationalError" in names and "connection" in first:
+        return "senim.database_away", f"the database does not answer; is SENIM_DATABASE_URL right? {first}"
+    if names & {"ProgrammingError", "UndefinedTable"} and "does not exist" in first:
+        return "senim.database_not_migrated", f"the database is not of this version ({first}): run senim migrate"
+    return "senim.failure", f"{type(error).__name__}: {first} (SENIM_DEBUG=1 shows where)"
 
 
 def _tell(code: str, message: str, fields: dict[str, object], exit_code: int, arguments: list[str]) -> int:

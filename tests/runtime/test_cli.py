@@ -1,10 +1,12 @@
 """One line on every expected failure, and an exit code that a script can rely on."""
 
 import json
+import os
 import subprocess
 import sys
 
 import click
+import psycopg
 import pytest
 
 from senim import cli
@@ -124,3 +126,29 @@ def test_a_part_that_is_not_installed_is_told() -> None:
 def test_the_program_and_the_module_are_the_same() -> None:
     done = subprocess.run([sys.executable, "-m", "senim", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("senim ")
+
+
+def test_a_database_that_is_away_or_empty_is_told_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.root, "commands", dict(cli.root.commands))
+    away = psycopg.OperationalError("connection failed: Connection refused\nIs the server running?")
+    assert run_failing(away, "--json") == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "senim.database_away"
+    assert "SENIM_DATABASE_URL" in error["message"]
+    assert run_failing(psycopg.errors.UndefinedTable('relation "ledger_seal" does not exist')) == 1
+    assert capsys.readouterr().err.strip().endswith("run senim migrate")
+
+
+def test_a_folder_that_cannot_be_used_is_one_line() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "senim", "database", "status"],
+        env={**os.environ, "SENIM_DATABASE_URL": "", "SENIM_DATA_DIR": "/proc/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [line for line in ended.stderr.splitlines() if "SENIM_DATA_DIR" in line]
+    assert "SENIM_DATA_DIR" in ended.stderr

@@ -1,6 +1,8 @@
 """The market on one machine: the operator's deployment and the simulated organisations, each a process of its own."""
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,14 +13,17 @@ from typing import Any, Final
 import click
 
 from senim.commands import up
+from senim.errors import SenimError
 from senim.runtime.config import Config
 from senim.runtime.postgres import database_url
+from senim.runtime.processes import give_to_folder_owner, open_lock, try_lock
 from senim.runtime.supervisor import Process, Supervisor, require_free_port
 from senim.sandbox.layout import Layout
 from senim.sandbox.world import BANKS, SETTLEMENT_BANK
 
 ORGANISATION: Final = "«Көпір» төлем жүйесі"
 STATE: Final = "market.json"
+LOCK: Final = "market.lock"
 PREPARED: Final = "prepared.json"
 THERE: Final = """
     SELECT (SELECT count(*) FROM payments_participant WHERE state = 'active'),
@@ -29,6 +34,18 @@ THERE: Final = """
            (SELECT system_identifier FROM pg_control_system())
 """
 SIMULATORS: Final = "senim.sandbox.simulators"
+
+
+class MarketRunsError(SenimError):
+    """A market runs in this data folder already."""
+
+    code = "sandbox.runs_already"
+
+
+class DataFolderError(SenimError):
+    """The market's folder cannot be made."""
+
+    code = "sandbox.data_folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +77,39 @@ def run(config: Config, options: Options) -> int:
     """Prepare the market, start it, and keep it until Ctrl-C; the exit code.
 
     Raises:
+        MarketRunsError: a market runs in this data folder already.
         PortTakenError: another program has one of the ports.
         SenimError: something could not be prepared; nothing was started.
     """
     began = time.monotonic()
     layout = Layout(config.data_dir, config.port)
+    lock = open_lock(_made(layout.root) / LOCK)
+    try:
+        if not try_lock(lock, fcntl.LOCK_EX):
+            raise MarketRunsError(f"a market runs in {config.data_dir} already; senim sandbox status tells its address")
+        return _run_alone(config, options, layout, began)
+    finally:
+        os.close(lock)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            give_to_folder_owner(folder)
+    except OSError as error:
+        raise DataFolderError(
+            f"{error.filename}: {error.strerror}; choose another folder with SENIM_DATA_DIR"
+        ) from error
+    return folder
+
+
+def _run_alone(config: Config, options: Options, layout: Layout, began: float) -> int:
     for bank in (SETTLEMENT_BANK, *BANKS):
         require_free_port("127.0.0.1", layout.port_of(bank), "--port")
     is_first = not layout.credentials.exists()
     if is_first:
-        click.echo(
-            "First start: making the database, staff, participants and accounts. This takes about half a minute."
-        )
+        click.echo("First start: making the database, staff, participants and accounts. This takes 10 to 30 seconds.")
     up.prepare_deployment(config)
     try:
         if not is_prepared(config, layout, options):

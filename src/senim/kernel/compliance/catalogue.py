@@ -10,6 +10,7 @@ from typing import Final, Literal, get_args
 
 import yaml
 
+FILE: Final = Path("var") / "clauses.json"  # under the checkout: what the last run of the suite proved
 Kind = Literal["software", "workflow", "evidence", "frame"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 DOCUMENTS: Final = {

@@ -9,7 +9,7 @@ import click
 
 from senim.errors import BadInput
 from senim.kernel.compliance import catalogue
-from senim.kernel.compliance.pytest_plugin import FILE
+from senim.kernel.compliance.catalogue import FILE
 from senim.runtime.config import checkout_root
 
 

@@ -10,13 +10,11 @@ A mark with an unknown id stops the run before it begins.
 
 import json
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from senim.kernel.compliance import catalogue
-
-FILE: Final = Path("var") / "clauses.json"
+from senim.kernel.compliance.catalogue import FILE
 
 
 class Clauses:

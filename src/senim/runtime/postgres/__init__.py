@@ -111,7 +111,10 @@ class Embedded:
                     self._hold = None
             finally:
                 self._guard.release()
-        return wait_until(lambda: not is_locked(self.place.home / KEEPER_LOCK), wait_seconds)
+        if self._place is None:  # no place for a server was ever found, so none runs
+            return True
+        keeper_lock = self._place.home / KEEPER_LOCK
+        return wait_until(lambda: not is_locked(keeper_lock), wait_seconds)
 
     def hold_descriptor(self) -> int:
         """The descriptor whose lock keeps the server running, for a program that takes this process's place."""
