@@ -65,8 +65,8 @@ class TestSecondTries:
     ) -> None:
         failures = [LedgerDisagrees(), psycopg.errors.DeadlockDetected(), psycopg.errors.SerializationFailure()]
 
-        def sometimes(connection: Any, arrivals: Sequence[Arrival]) -> list[Answer]:
-            answers = authorise_arrivals(connection, arrivals)
+        def sometimes(connection: Any, arrivals: Sequence[Arrival], **how: bool) -> list[Answer]:
+            answers = authorise_arrivals(connection, arrivals, **how)
             if failures:
                 raise failures.pop()
             return answers
@@ -79,7 +79,7 @@ class TestSecondTries:
     def test_it_does_not_try_for_ever(
         self, database: str, banks: list[MadeBank], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def never(connection: Any, arrivals: Sequence[Arrival]) -> list[Answer]:
+        def never(connection: Any, arrivals: Sequence[Arrival], **how: bool) -> list[Answer]:
             raise LedgerDisagrees
 
         monkeypatch.setattr(gatherer, "authorise_arrivals", never)
@@ -90,10 +90,10 @@ class TestSecondTries:
     def test_what_breaks_one_request_does_not_break_its_neighbours(
         self, database: str, banks: list[MadeBank], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def poisoned(connection: Any, arrivals: Sequence[Arrival]) -> list[Answer]:
+        def poisoned(connection: Any, arrivals: Sequence[Arrival], **how: bool) -> list[Answer]:
             if any(arrived.request.id == "poison" for arrived in arrivals):
                 raise ZeroDivisionError
-            return authorise_arrivals(connection, arrivals)
+            return authorise_arrivals(connection, arrivals, **how)
 
         monkeypatch.setattr(gatherer, "authorise_arrivals", poisoned)
         from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +105,33 @@ class TestSecondTries:
         assert [reply.status for reply in replies] == [500] + [200] * 12
         with psycopg.connect(database) as connection:
             assert connection.execute("SELECT count(*) FROM payments_operation WHERE key = 'poison'").fetchone() == (0,)
+
+
+class TestRepeats:
+    def test_a_repeat_is_found_without_looking_for_it(
+        self, database: str, banks: list[MadeBank], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gatherer, "LOOK_UP_BATCHES", 0)
+        looked: list[bool] = []
+
+        def watched(connection: Any, arrivals: Sequence[Arrival], *, looks_up_keys: bool) -> list[Answer]:
+            looked.append(looks_up_keys)
+            return authorise_arrivals(connection, arrivals, looks_up_keys=looks_up_keys)
+
+        monkeypatch.setattr(gatherer, "authorise_arrivals", watched)
+        with in_thread(database) as (port, _):
+            monkeypatch.setattr(gatherer, "LOOK_UP_BATCHES", 1)
+            client = Client(port, banks[0])
+            first = client.post(transfer(banks[0], banks[1]), key="once")
+            again = client.post(transfer(banks[0], banks[1]), key="once")
+            other = client.post(transfer(banks[0], banks[1], "9.99"), key="once")
+            fresh = client.post(transfer(banks[0], banks[1]), key="another")
+        assert (first.document["replayed"], again.document["replayed"]) == (False, True)
+        assert again.document["operation_id"] == first.document["operation_id"]
+        assert (other.status, fresh.document["replayed"]) == (422, False)
+        assert looked == [False, False, True, False, True, False]
+        with psycopg.connect(database) as connection:
+            assert connection.execute("SELECT count(*) FROM payments_operation WHERE key = 'once'").fetchone() == (1,)
 
 
 class TestBench:

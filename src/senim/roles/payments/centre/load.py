@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Final, cast
 
 from senim.kernel.delivery.signatures import SigningKey, ed25519_signing_key, hmac_signing_key, sign_request
 
 SINGLE_TARGET: Final = "/centre/v1/operations"
 BATCH_TARGET: Final = "/centre/v1/operations:batch"
-PORTION: Final = 2_000
+DRAWN: Final = 8_000
 # A closed loop: every connection sends its next request when it has the answer to the last.
 
 
@@ -54,18 +55,23 @@ def requests(order: Order) -> Iterator[bytes]:
     chance = random.Random(order.run)  # noqa: S311 - traffic, not secrets
     signers = [(_signing_key(bank, order.algorithm), list(bank["customers"])) for bank in order.banks]
     everybody = [customer for _, customers in signers for customer in customers]
+    # What differs between operations of a batch, beside their ids, is drawn beforehand: making it would cost as much as
+    # what is measured.
+    drawn = [[_operation(chance, customers, everybody)[1:] for _ in range(DRAWN)] for _, customers in signers]
     number = 0
     while True:
-        key, customers = signers[number % len(signers)]
+        bank = number % len(signers)
+        key, customers = signers[bank]
         number += 1
         if order.batch == 1:
             name = f"{order.run}-{number:010d}"
             body = _operation(chance, customers, everybody).encode()
             yield _request(key, SINGLE_TARGET, body, name)
             continue
+        start = chance.randrange(DRAWN - order.batch)
         operations = (
-            f'{{"id":"{order.run}-{number:07d}-{index:04d}",{_operation(chance, customers, everybody)[1:]}'
-            for index in range(order.batch)
+            f'{{"id":"{order.run}-{number:07d}-{index:04d}",{operation}'
+            for index, operation in enumerate(drawn[bank][start : start + order.batch])
         )
         yield _request(key, BATCH_TARGET, f'{{"operations":[{",".join(operations)}]}}'.encode(), "")
 
@@ -156,7 +162,8 @@ async def run(order: Order) -> Tally:
     loop = asyncio.get_running_loop()
     # Signing ahead keeps its cost out of the measurement; a batch is cheap to sign, so batches are made on the way.
     made = requests(order)
-    source = iter([next(made) for _ in range(order.prepared)]) if order.prepared else made
+    ahead = [next(made) for _ in range(order.prepared or 1)]
+    source = iter(ahead) if order.prepared else chain(ahead, made)
     tally = Tally(started=time.perf_counter())
     tally.ended = tally.started + order.seconds
     waiting: list[asyncio.Future[None]] = []

@@ -123,12 +123,18 @@ def authorise(
     return authorise_arrivals(connection, arrivals)
 
 
-def authorise_arrivals(connection: Connection[TupleRow], arrivals: Sequence[Arrival]) -> list[Answer]:
-    """As :func:`authorise`, for requests that came at different moments and in different ways."""
+def authorise_arrivals(
+    connection: Connection[TupleRow], arrivals: Sequence[Arrival], *, looks_up_keys: bool = True
+) -> list[Answer]:
+    """As :func:`authorise`, for requests that came at different moments and in different ways.
+
+    ``looks_up_keys`` may be false where repeated requests are not expected: one that is there all the same raises
+    ``psycopg.errors.UniqueViolation`` at the record of its key, and the transaction is to be run again with it true.
+    """
     assert len(arrivals) <= BATCH_MAX, f"a batch holds at most {BATCH_MAX} operations"
     if not arrivals:
         return []
-    state = _enter(connection, arrivals)
+    state = _enter(connection, arrivals if looks_up_keys else ())
     answers: list[Answer | None] = [None] * len(arrivals)
     fresh = _answer_repeated(arrivals, state, answers)
     if fresh:
