@@ -2,7 +2,7 @@
 
 import click
 
-from senim.roles.payments.cli import days, files
+from senim.roles.payments.cli import days, files, participants
 
 
 @click.group(name="payments")
@@ -15,3 +15,8 @@ command.add_command(files.message)
 command.add_command(days.net)
 command.add_command(days.days)
 command.add_command(days.close_day)
+command.add_command(participants.participants)
+command.add_command(participants.add_key)
+command.add_command(participants.revoke_key)
+command.add_command(participants.add_peer)
+command.add_command(participants.open_accounts)

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from senim.errors import BadInput
-from senim.kernel import approvals, events
+from senim.kernel import approvals, delivery, events
 from senim.kernel.access.models import Staff
 from senim.kernel.approvals.models import Approval
+from senim.kernel.delivery.models import Peer
 from senim.kernel.values import bin_iin, iban
 from senim.roles.payments.models import Participant, ParticipantKey
 from senim.roles.payments.rules.codes import participant_code
@@ -192,3 +193,45 @@ def add_key(
         return ParticipantKey.objects.create(
             key_id=key_id, participant=participant, algorithm=algorithm, material=kept, valid_from=timezone.now()
         )
+
+
+def revoke_key(key_id: str, actor: events.Actor) -> ParticipantKey:
+    """Take a key out of use at once; requests signed with it are refused within a second. Twice does nothing more.
+
+    Raises:
+        ParticipantRefused: there is no such key.
+    """
+    with events.act("payments.participant.key.revoke", actor, record=("participant_key", key_id)):
+        key = ParticipantKey.objects.select_for_update().filter(key_id=key_id).first()
+        if key is None:
+            raise ParticipantRefused(_("There is no key of this name."), field="key_id")
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+    return key
+
+
+def connect(
+    participant: Participant,
+    url: str,
+    signing_jwk: dict[str, object],
+    encryption_jwk: dict[str, object],
+    actor: events.Actor,
+) -> Peer:
+    """Tell where and under which public keys a participant receives its messages (PS-9.3.7, PS-14.2).
+
+    Raises:
+        ParticipantRefused: the address is none of the web.
+        BadInput: a key is no public key of the kind that is used here.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise ParticipantRefused(_("The address begins with https://."), field="url")
+    with events.act("payments.participant.connect", actor, record=("participant", participant.code), url=url):
+        code = participant.peer_code or participant.code
+        peer = delivery.add_peer(
+            code, participant.name_kk, url, signing_jwk=signing_jwk, encryption_jwk=encryption_jwk, actor=actor
+        )
+        if participant.peer_code != code:
+            participant.peer_code = code
+            participant.save(update_fields=["peer_code"])
+    return peer
