@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from tests.people import staff
+from tests.roles.payments.test_participants import APPLICATION
 
 from senim.kernel import approvals
 from senim.kernel.approvals.models import Approval
@@ -18,8 +20,6 @@ from senim.kernel.values import iban
 from senim.roles.payments.cli import command
 from senim.roles.payments.models import CustomerAccount, Participant, ParticipantKey
 from senim.roles.payments.services import participants
-from tests.people import staff
-from tests.roles.payments.test_participants import APPLICATION
 
 pytestmark = pytest.mark.django_db
 
