@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 
 QUEUE_OPERATIONS_MAX: Final = 20_000
 BATCH_OPERATIONS_MAX: Final = 4_000
-LINGER_SECONDS: Final = 0.004
-"""Where requests come densely, the first of them wait so long for company: a transaction costs as much as a hundred
-operations in it, so this makes the rest faster than the wait makes it slower. A lone request never waits."""
 TRIES_MAX: Final = 5
 LOOK_UP_BATCHES: Final = 32
 """Repeats come in clusters (a participant's time-out, a lost answer). Batches do not look their keys up until one meets
@@ -70,7 +67,6 @@ class Gatherer:
         self._queue: SimpleQueue[Submission | None] = SimpleQueue()
         self._connection: psycopg.Connection[TupleRow] | None = None
         self._thread = threading.Thread(target=self._run, name="centre-batches", daemon=True)
-        self._last_requests = 0
         self._look_up_batches = LOOK_UP_BATCHES  # whoever got no answer from a Centre before this one asks again now
         self.queued_operations = 0
         self.is_stopping = False
@@ -114,8 +110,6 @@ class Gatherer:
         first = self._queue.get()
         if first is None:
             return [], True
-        if self._queue.qsize() + 1 < self._last_requests // 2:  # far fewer than a moment ago: more are on their way
-            time.sleep(LINGER_SECONDS)
         batch = [first]
         count = len(first.arrivals)
         while count < BATCH_OPERATIONS_MAX:
@@ -127,7 +121,6 @@ class Gatherer:
                 return batch, True
             batch.append(following)
             count += len(following.arrivals)
-        self._last_requests = len(batch)
         return batch, False
 
     def _process(self, batch: list[Submission]) -> None:
