@@ -33,7 +33,7 @@ from senim.runtime.postgres import embedded
 
 BATCH: Final = 500
 SINGLE_CONNECTIONS: Final = 96
-BATCH_CONNECTIONS: Final = 16
+BATCH_CONNECTIONS: Final = 32
 CUSTOMERS_PER_BANK: Final = 3_334
 START_TIMEOUT_SECONDS: Final = 60.0
 SIGNED_AHEAD_PER_SECOND: Final = 12_000

@@ -25,7 +25,7 @@ from senim.roles.payments.services.recording import Arrival
 log = logging.getLogger(__name__)
 
 QUEUE_OPERATIONS_MAX: Final = 20_000
-BATCH_OPERATIONS_MAX: Final = 4_000
+BATCH_OPERATIONS_MAX: Final = 8_000
 TRIES_MAX: Final = 5
 LOOK_UP_BATCHES: Final = 32
 """Repeats come in clusters (a participant's time-out, a lost answer). Batches do not look their keys up until one meets
