@@ -33,22 +33,18 @@ a repeat, which the unique index finds; so many batches after it then look first
 DAY_WAIT_SECONDS: Final = 3.0
 """At midnight the next day opens a moment after the old one has ended; so long is waited before saying that none is."""
 DAY_POLL_SECONDS: Final = 0.1
-RECONNECT_SECONDS: Final = 0.5
 
 # Two writers met, or a row was written twice at once: nothing is wrong, the transaction has to be run again.
 _AGAIN: Final = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
+    errors.UniqueViolation,
     errors.LockNotAvailable,
     LedgerContention,
     LedgerDisagrees,
 )
 
 Connect = Callable[[], psycopg.Connection[TupleRow]]
-
-
-def _busy() -> Problem:
-    return Problem(503, "busy", "Others kept getting in the way.", remedy="Try again.", retry_after_seconds=1)
 
 
 class Submission(NamedTuple):
@@ -161,16 +157,15 @@ class Gatherer:
                         retry_after_seconds=5,
                     ) from None
                 time.sleep(DAY_POLL_SECONDS)
-            except errors.UniqueViolation:
-                tries += 1
-                self._look_up_batches = LOOK_UP_BATCHES
-                if tries >= TRIES_MAX:
-                    raise _busy() from None
             except _AGAIN as error:
                 tries += 1
+                if isinstance(error, errors.UniqueViolation):
+                    self._look_up_batches = LOOK_UP_BATCHES
                 log.warning("batch is run again: %s", type(error).__name__)
                 if tries >= TRIES_MAX:
-                    raise _busy() from error
+                    raise Problem(
+                        503, "busy", "Others kept getting in the way.", remedy="Try again.", retry_after_seconds=1
+                    ) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 tries += 1
                 log.warning("the database is away: %s", error)

@@ -160,7 +160,10 @@ def _cursor(connection: Connection[TupleRow]) -> Cursor[TupleRow]:
 
 
 def _enter(connection: Connection[TupleRow], arrivals: Sequence[Arrival]) -> State:
-    """Take the Centre's lock and read, in one round trip, all that the batch is judged against."""
+    """Take the Centre's lock and read, in one round trip, all that the batch is judged against.
+
+    ``arrivals`` are those whose keys are looked up; there may be none.
+    """
     assert connection.info.transaction_status != pq.TransactionStatus.INERROR
     initiators = [arrived.request.initiator_id for arrived in arrivals]
     keys = [arrived.request.id for arrived in arrivals]
@@ -168,11 +171,11 @@ def _enter(connection: Connection[TupleRow], arrivals: Sequence[Arrival]) -> Sta
         clock = _cursor(connection).execute(_HOLD)
         days = _cursor(connection).execute(_OPEN_DAYS)
         banks = _cursor(connection).execute(_BANKS)
-        known = _cursor(connection).execute(_KNOWN, (initiators, keys))
+        known = _cursor(connection).execute(_KNOWN, (initiators, keys)) if keys else None
     row = clock.fetchone()
     assert row is not None
     answers: dict[int, tuple[bytes, Answer]] = {}
-    for position, operation, digest, status, reason, day, decided_at in known.fetchall():
+    for position, operation, digest, status, reason, day, decided_at in known.fetchall() if known else ():
         index = position - 1
         answer = Answer(operation.bytes, keys[index], Outcome(status), reason, day, decided_at, replayed=True)
         answers[index] = (bytes(digest), answer)
